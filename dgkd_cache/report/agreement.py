@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,11 +21,18 @@ _PARTS = {"test": "on the test set", "view 0": "on the first training view"}
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """A variant and one of its guides, with the agreement of each seed by part."""
+    """A variant and one of its guides, with the agreement of each seed by part: for draws, the mean over them."""
 
     variant: str
     guide: str
+    draws: int
+    """The number of draws of the guide; 0 for the guide itself."""
     parts: Mapping[str, tuple[Agreement, ...]]
+
+    @property
+    def label(self) -> str:
+        """The words for a row: the variant, and the guide with its draws."""
+        return f"{self.variant} ← {self.guide}" + (f", {numbers.draws(self.draws)}" if self.draws else "")
 
     def mean(self, part: str, of: Callable[[Agreement], float]) -> float | None:
         """Returns the mean of a figure over seeds; None for a part that was not measured."""
@@ -37,17 +44,24 @@ def pairs_of(results: Results) -> list[Pair]:
     """Returns each variant with each guide of its students, by the guide's name in the chain."""
     found = []
     for name in results.shown:
-        by_guide: dict[str, dict[str, list[Agreement]]] = {}
+        by_guide: dict[tuple[str, int], dict[str, list[Agreement]]] = {}
         for student in results.students(name).values():
             for run, stores in _by_run(student).items():
-                guide = results.name_of(run)
-                for part, one in (pair for store in stores for pair in student.agreement.get(store, {}).items()):
-                    by_guide.setdefault(guide, {}).setdefault(part, []).append(one)
+                parts = by_guide.setdefault((results.name_of(run), student.draws.get(run, 0)), {})
+                for part in dict.fromkeys(part for store in stores for part in student.agreement[store]):
+                    ones = [student.agreement[store][part] for store in stores if part in student.agreement[store]]
+                    parts.setdefault(part, []).append(_mean(ones))
         found += [
-            Pair(variant=name, guide=guide, parts={part: tuple(ones) for part, ones in parts.items()})
-            for guide, parts in by_guide.items()
+            Pair(variant=name, guide=guide, draws=draws, parts={part: tuple(ones) for part, ones in parts.items()})
+            for (guide, draws), parts in by_guide.items()
         ]
     return found
+
+
+def _mean(ones: Sequence[Agreement]) -> Agreement:
+    """Returns the means of the figures of several draws, which are of the same samples."""
+    top1, kl = (float(np.mean([getattr(one, key) for one in ones])) for key in ("top1", "kl"))
+    return Agreement(samples=ones[0].samples, top1=top1, kl=kl)
 
 
 def _by_run(student: Run) -> dict[str, list[str]]:
@@ -66,7 +80,8 @@ def agreement_figures(results: Results, style: Mapping[str, Style]) -> list[Figu
     found = []
     for one in _MEASURES if pairs else ():
         wide, narrow = (_drawing(one, pairs, style, width) for width in (WIDE, NARROW))
-        found.append(Figure(key=one.key, caption=one.caption, wide=wide, narrow=narrow, keys=keys, table=data))
+        caption = one.caption + " Draws of a guide are one row, the mean over them." * any(pair.draws for pair in pairs)
+        found.append(Figure(key=one.key, caption=caption, wide=wide, narrow=narrow, keys=keys, table=data))
     return found
 
 
@@ -101,7 +116,7 @@ _MEASURES = (
 
 def _drawing(measure: _Measure, pairs: list[Pair], style: Mapping[str, Style], width: float) -> Drawing:
     chart = rows_of(
-        [f"{pair.variant} ← {pair.guide}" for pair in pairs],
+        [pair.label for pair in pairs],
         [value for pair in pairs for part in _PARTS if (value := pair.mean(part, measure.of)) is not None],
         width=width,
         label=measure.label,
@@ -119,11 +134,14 @@ def _drawing(measure: _Measure, pairs: list[Pair], style: Mapping[str, Style], w
 
 
 def _table(pairs: list[Pair]) -> Table:
-    head = ["variant", "guide", "seeds", "agreement, test", "agreement, view 0", "KL, test", "KL, view 0"]
+    drawn = any(pair.draws for pair in pairs)
+    head = ["variant", "guide", *["draws"] * drawn, "seeds"]
+    head += ["agreement, test", "agreement, view 0", "KL, test", "KL, view 0"]
     rows = [
         row(
             pair.variant,
             pair.guide,
+            *[str(pair.draws or "–")] * drawn,
             str(max(map(len, pair.parts.values()))),
             *(numbers.percent(pair.mean(part, lambda one: one.top1)) for part in _PARTS),
             *(numbers.real(pair.mean(part, lambda one: one.kl), 4) for part in _PARTS),

@@ -27,6 +27,8 @@ def costs_figures(results: Results, timings: Timings, style: Mapping[str, Style]
         name: float((cost.get("trained_samples") or 0) + (cost.get("guides_trained_samples") or 0))
         for name, cost in costs.items()
     }
+    pruned = any(run.pruning for run in results.runs.values())
+    sources = " What a student is pruned from counts with the guides." if pruned else ""
     found = []
     if names:
         found.append(
@@ -38,7 +40,7 @@ def costs_figures(results: Results, timings: Timings, style: Mapping[str, Style]
                 label="samples trained on, students and guides",
                 caption="Accuracy against the samples that all runs of a variant and of its guides were trained on; a "
                 "guide counts once for all seeds that share it. Left and up is better. Equal costs stand side "
-                "by side; bars are ± 1 sample standard deviation.",
+                "by side; bars are ± 1 sample standard deviation." + sources,
                 data=_counts(results, names),
             )
         )
@@ -60,7 +62,8 @@ def costs_figures(results: Results, timings: Timings, style: Mapping[str, Style]
                 key="seconds",
                 label=f"{unit} of training, students and guides",
                 caption="Accuracy against the wall time of training, guides included, on the machines that worked, "
-                f"with all that ran beside. The dumps of the guides are {'included' if dumps else 'not in it'}.",
+                f"with all that ran beside. The dumps of the guides are {'included' if dumps else 'not in it'}."
+                + sources,
                 data=_times(seconds),
             )
         )

@@ -6,7 +6,8 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 
-from dgkd_cache.report.results_file import Results, Summary
+from dgkd_cache.report.results_file import Results, Run, Summary
+from dgkd_cache.report.variant_settings import draws_of, source_of, sparsity_of, value_in_runs
 from dgkd_cache.study.timings import Timings
 
 __all__ = ["comparisons_csv", "runs_csv", "variants_csv"]
@@ -15,7 +16,10 @@ _MEASURES = ("top1", "top5", "nll", "ece")
 
 
 def runs_csv(results: Results, timings: Timings) -> str:
-    """Returns the finished runs of students; accuracies are shares from 0 to 1, and what is not known is empty."""
+    """Returns the finished runs of students; accuracies are shares from 0 to 1, and what is not known is empty.
+
+    Columns of pruning and of draws are there where a run has them, as in `variants_csv`.
+    """
     rows = []
     for name in results.shown:
         for seed, run in results.students(name).items():
@@ -32,6 +36,8 @@ def runs_csv(results: Results, timings: Timings) -> str:
                     "epochs": len(run.epochs),
                     "seconds": timings.get(run.run, {}).get("seconds"),
                     "weights": run.weights,
+                    **_pruning(run),
+                    **({"draws": draws_of(results, name)} if run.draw_of else {}),
                 }
             )
     return _csv(rows)
@@ -54,7 +60,13 @@ def variants_csv(results: Results) -> str:
         columns["reference"] = against.reference if against else None
         for key in ("mean", "low", "high", "p", "adjusted_p", "detectable", "verdict"):
             columns[key if key == "verdict" else f"difference_{key}"] = getattr(against, key, None)
-        rows.append(columns | {f"cost_{key}": value for key, value in one.cost.items()})
+        columns |= {f"cost_{key}": value for key, value in one.cost.items()}
+        if (sparsity := sparsity_of(results, name)) is not None:
+            criterion = value_in_runs(results, name, "criterion")
+            columns |= {"sparsity": sparsity, "criterion": criterion, "pruned_from": source_of(results, name)}
+        if draws := draws_of(results, name):
+            columns["draws"] = draws
+        rows.append(columns)
     return _csv(rows)
 
 
@@ -77,6 +89,14 @@ def comparisons_csv(results: Results) -> str:
         )
     columns = ["variant", "reference", "n", *(f"difference_{key}" for key in figures), "verdict", "exploratory"]
     return _csv(rows, columns)
+
+
+def _pruning(run: Run) -> dict[str, object]:
+    """Returns what a run has beside others if it is pruned."""
+    if run.pruning is None:
+        return {}
+    one = run.pruning
+    return {"sparsity": one.sparsity, "criterion": one.criterion, "pruned_from": run.source_run}
 
 
 def _summary(name: str, one: Summary | None) -> dict[str, object]:

@@ -7,7 +7,7 @@ and is whole in its tooltip.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from dgkd_cache.report.palette import Style, marker
@@ -92,6 +92,21 @@ class Drawing:
             self.rule(scale(value), top, scale(value), bottom)
             self.label(scale(value), bottom + 16, tick_text(value), "tick x middle")
         self.label((scale.start + scale.end) / 2, bottom + 34, label, "axis middle")
+
+    def tick_labels(self, places: Iterable[tuple[float, str]], y: float) -> float:
+        """Adds texts below ticks, given from left to right, and returns the lowest baseline.
+
+        One that has no room at the baseline `y` stands in a second line; one that has none there is left out.
+        """
+        ends, lowest = {y: -100.0, y + 13: -100.0}, y
+        for x, text in places:
+            half = text_width(text) / 2
+            for line, end in ends.items():
+                if x - half >= end + 4:
+                    self.label(x, line, text, "tick x middle")
+                    ends[line], lowest = x + half, max(lowest, line)
+                    break
+        return lowest
 
     def y_axis(self, scale: Scale, left: float, right: float, label: str) -> None:
         """Adds grid lines and ticks on the left, and the axis label above them."""

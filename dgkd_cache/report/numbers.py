@@ -7,12 +7,14 @@ from dgkd_cache.report.results_file import Comparison, Summary
 __all__ = [
     "detectable",
     "difference",
+    "draws",
     "duration",
     "interval",
     "p_value",
     "percent",
     "points",
     "real",
+    "removed",
     "spread",
     "whole",
 ]
@@ -68,6 +70,16 @@ def real(value: float | None, digits: int = 3) -> str:
 def whole(value: int | None) -> str:
     """Returns a whole number with commas."""
     return _NONE if value is None else f"{value:,}"
+
+
+def removed(sparsity: float) -> str:
+    """Returns a sparsity in percent, without the sign."""
+    return f"{100 * sparsity:.10g}"
+
+
+def draws(count: int) -> str:
+    """Returns a number of draws."""
+    return f"{count:,} draw{'s' * (count != 1)}"
 
 
 def duration(seconds: float | None) -> str:

@@ -23,6 +23,7 @@ from dgkd_cache.report.classes import classes_figure
 from dgkd_cache.report.costs import costs_figures
 from dgkd_cache.report.curves import curves_figure
 from dgkd_cache.report.differences import comparison_figure, comparisons_table
+from dgkd_cache.report.draws import draws_figure
 from dgkd_cache.report.figures import Figure, Table
 from dgkd_cache.report.graph import graph_figure
 from dgkd_cache.report.labels import notes_of, unfinished_of
@@ -35,6 +36,7 @@ from dgkd_cache.report.provenance import (
     seals_table,
     settings_tables,
 )
+from dgkd_cache.report.pruning import pruning_figure
 from dgkd_cache.report.results_file import Results
 from dgkd_cache.report.sweeps import sweeps_figure
 from dgkd_cache.study.timings import Timings
@@ -63,6 +65,7 @@ def sections_of(results: Results, timings: Timings, *, command: str) -> list[Sec
     style = styles(results.order, results.reference)
     compared = comparison_figure(results, style)
     named = any(one.reference != results.reference for one in results.comparisons)
+    pruned, drawn = pruning_figure(results), draws_figure(results)
     sweeps, curves = sweeps_figure(results, style), curves_figure(results, style)
     calibration, classes = calibration_figure(results, style), classes_figure(results, style)
     found = [
@@ -79,6 +82,8 @@ def sections_of(results: Results, timings: Timings, *, command: str) -> list[Sec
             words=notes_of(results),
         ),
         Section(key="runs", title="Every run", figures=[accuracy_figure(results, style)]),
+        Section(key="pruning", title="Pruning", figures=[pruned] if pruned else []),
+        Section(key="draws", title="Draws", figures=[drawn] if drawn else []),
         Section(key="learning", title="Learning curves", figures=[curves] if curves else []),
         Section(key="cost", title="Accuracy against cost", figures=costs_figures(results, timings, style)),
         Section(key="chains", title="Who guides whom", figures=[graph_figure(results, style)]),

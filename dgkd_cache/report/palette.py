@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["DARK", "LIGHT", "Style", "marker", "styles"]
+__all__ = ["DARK", "LIGHT", "Style", "level_styles", "line_styles", "marker", "styles"]
 
 LIGHT = {
     **{
@@ -43,6 +43,7 @@ DARK = {
 
 _COLOURS = sum(name[0] == "s" and name[1:].isdigit() for name in LIGHT)
 _SHAPES = ("square", "triangle", "diamond", "down", "circle")
+_DASHES = ("", "6 3", "2 2", "8 3 2 3")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +59,24 @@ def styles(variants: Sequence[str], reference: str) -> dict[str, Style]:
     """Returns the style of each variant, by its place in the study; the reference is grey."""
     found, others = {}, [name for name in variants if name != reference]
     for index, name in enumerate(others):
-        dash = ("", "6 3", "2 2", "8 3 2 3")[index // 3 % 4]
+        dash = _DASHES[index // 3 % 4]
         found[name] = Style(colour=f"s{index % _COLOURS}", shape=_SHAPES[(index + index // 5) % 5], dash=dash)
     if reference in variants:
         found[reference] = Style(colour="reference", shape="circle", dash="")
     return found
+
+
+def line_styles(count: int) -> list[Style]:
+    """Returns the styles of lines that share a drawing: neighbours differ in colour, marker and pattern."""
+    return [
+        Style(colour=f"s{index % _COLOURS}", shape=_SHAPES[index % 5], dash=_DASHES[index % 4])
+        for index in range(count)
+    ]
+
+
+def level_styles(count: int) -> list[Style]:
+    """Returns the styles of what lines are compared with: grey and dashed, each with a marker of its own."""
+    return [Style(colour="reference", shape=_SHAPES[4 - index % 5], dash="4 4") for index in range(count)]
 
 
 def marker(shape: str, radius: float) -> str:

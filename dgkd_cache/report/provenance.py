@@ -8,12 +8,17 @@ from typing import Any
 from dgkd_cache.config.toml_text import toml_text
 from dgkd_cache.report import numbers
 from dgkd_cache.report.figures import Cell, Table, row, table
-from dgkd_cache.report.results_file import Results
+from dgkd_cache.report.results_file import Results, Run
 
 __all__ = ["compare_table", "data_table", "machines_table", "models_table", "seals_table", "settings_tables"]
 
 _OF_A_RUN = {"seed", "epoch_chosen", "guides", "method"}
 """Settings that differ between runs of one variant, or that are told elsewhere."""
+
+_OF_A_PRUNING = {"sparsity", "criterion", "source", "weights", "layers"}
+"""What a card says of a pruning that has a name of its own, is told elsewhere, or is as long as the model is deep."""
+
+_WORDS_OF_MODELS = {"run", "model", "architecture", "pruned from", "draws", "weights (SHA-256)"}
 
 _MOST_CLASSES = 100
 
@@ -35,8 +40,9 @@ def compare_table(results: Results) -> str:
 def settings_tables(results: Results) -> list[Table]:
     """Returns the settings that all students share, and those in which variants differ."""
     settings: dict[str, Mapping[str, Any]] = {}
+    drawn = any(run.draw_of for run in results.runs.values())
     for name in results.shown:
-        runs = [run.training for run in results.students(name).values()]
+        runs = [_settings(run, drawn=drawn) for run in results.students(name).values()]
         settings[name] = {key: value for key, value in runs[0].items() if all(run.get(key) == value for run in runs)}
     keys = sorted({key for one in settings.values() for key in one} - _OF_A_RUN)
     values = {key: {name: _text(one.get(key)) for name, one in settings.items()} for key in keys}
@@ -50,6 +56,19 @@ def settings_tables(results: Results) -> list[Table]:
     return [one for one in found if one.rows]
 
 
+def _settings(run: Run, *, drawn: bool) -> dict[str, Any]:
+    """Returns the settings of a run, those of its pruning by the names that variants have for them."""
+    found = {key: value for key, value in run.training.items() if key != "pruning" or run.pruning is None}
+    if run.pruning:
+        told = run.training["pruning"]
+        found |= {key: told[key] for key in ("sparsity", "criterion")}
+        found |= {f"pruning.{key}": value for key, value in told.items() if key not in _OF_A_PRUNING}
+    if drawn and run.guide_runs:
+        counts = {run.draws.get(guide, 0) for guide in run.guide_runs}
+        found["draws"] = counts.pop() if len(counts) == 1 else None
+    return found
+
+
 def _text(value: Any) -> str:
     return "–" if value is None else toml_text(value)
 
@@ -59,13 +78,19 @@ def seals_table(results: Results) -> Table:
     stores: dict[str, tuple[str, str]] = {}
     for run in results.runs.values():
         guides = {store: results.name_of(guide) for store, guide in run.guide_of.items()}
-        stores |= {store: (seal, guides.get(store, "–")) for store, seal in run.guides.items()}
+        for store, seal in run.guides.items():
+            draw = f", draw {run.draw_of[store]}" if store in run.draw_of else ""
+            stores[store] = seal, guides.get(store, "–") + draw
     rows = [row(store, guide, Cell(text=seal, css="code")) for store, (seal, guide) in sorted(stores.items())]
     return table("Guide stores and their seals", ["store", "guide", "seal"], rows, words=(0, 1, 2))
 
 
 def models_table(results: Results) -> Table:
-    """Returns all runs, students and guides, with the digests of their weights."""
+    """Returns all runs, students and guides, with the digests of their weights.
+
+    Where runs are pruned, or have draws as guides, columns say so.
+    """
+    pruned, drawn = (any(getattr(run, key) for run in results.runs.values()) for key in ("pruning", "draw_of"))
     rows = [
         row(
             name,
@@ -73,13 +98,17 @@ def models_table(results: Results) -> Table:
             run.architecture,
             f"{run.parameters:,}",
             str(run.training.get("seed", "–")),
+            *[f"{numbers.removed(run.pruning.sparsity)} %" if run.pruning else "–", run.source_run or "–"] * pruned,
+            *[", ".join(f"{count} of {results.name_of(guide)}" for guide, count in run.draws.items()) or "–"] * drawn,
             numbers.percent(run.test.top1),
             Cell(text=run.weights, css="code"),
         )
         for name, run in sorted(results.runs.items(), key=lambda pair: (-pair[1].parameters, pair[0]))
     ]
-    head = ["run", "model", "architecture", "parameters", "seed", "test accuracy", "weights (SHA-256)"]
-    return table("All models", head, rows, words=(0, 1, 2, 6))
+    head = ["run", "model", "architecture", "parameters", "seed", *["sparsity", "pruned from"] * pruned]
+    head += [*["draws"] * drawn, "test accuracy", "weights (SHA-256)"]
+    words = [index for index, word in enumerate(head) if word in _WORDS_OF_MODELS]
+    return table("All models", head, rows, words=words)
 
 
 def data_table(results: Results) -> Table:

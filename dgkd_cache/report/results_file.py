@@ -5,6 +5,7 @@ What later versions add is ignored, and what older records lack has a default. L
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -16,6 +17,7 @@ from dgkd_cache.study.files import read_json
 
 __all__ = [
     "Comparison",
+    "Pruning",
     "Results",
     "Run",
     "Summary",
@@ -120,6 +122,15 @@ class Epoch(_Part):
     test_accuracy: Number | None = None
 
 
+class Pruning(_Part):
+    """The pruning that a run began with, as its card tells it."""
+
+    sparsity: Annotated[float, Field(ge=0, lt=1)]
+    criterion: str
+    weights_kept: Count
+    weights_of: Count
+
+
 class Run(_Part):
     """A finished run: a student or a guide."""
 
@@ -139,6 +150,16 @@ class Run(_Part):
     epochs: tuple[Epoch, ...] = ()
     test: Measures
     agreement: dict[str, dict[str, Agreement]] = Field(default_factory=dict)
+    pruning: Pruning | None = None
+    """The pruning in `training`; None for a run that begins with weights of its own."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pruning_is_told_in_training(cls, record: Any) -> Any:
+        if not isinstance(record, Mapping):
+            return record
+        training = record.get("training")
+        return {**record, "pruning": training.get("pruning") if isinstance(training, Mapping) else None}
 
     @property
     def guide_of(self) -> dict[str, str]:
@@ -148,6 +169,12 @@ class Run(_Part):
         """
         found = {store: [run for run in self.guide_runs if store.startswith(f"{run[:_CUT]}-")] for store in self.guides}
         return {store: runs[0] for store, runs in found.items() if len(runs) == 1}
+
+    @property
+    def draws(self) -> dict[str, int]:
+        """The number of draws that it has of each guide, by the guide's run; one without draws is left out."""
+        guide_of = self.guide_of
+        return dict(Counter(guide_of[store] for store in self.draw_of if store in guide_of))
 
     @property
     def test_curve(self) -> list[float]:

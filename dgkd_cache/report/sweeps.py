@@ -6,20 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dgkd_cache.config.toml_text import toml_text
 from dgkd_cache.report import numbers
 from dgkd_cache.report.drawing import Drawing, text_width
 from dgkd_cache.report.figures import Figure, Panel, row, table
+from dgkd_cache.report.groups import groups_by_draws, groups_by_sparsity
 from dgkd_cache.report.palette import Style
 from dgkd_cache.report.results_file import Results
 from dgkd_cache.report.scales import Scale, linear, logarithmic, tick_text
+from dgkd_cache.report.variant_settings import is_number, settings_of, value_in_runs, value_text
 
 __all__ = ["Sweep", "find_sweeps", "sweeps_figure"]
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 290, 222, 40, 26, 172
-
-_OF_STUDENT: Mapping[str, Any] = {"control": "none", "live": False}
-"""The keys of a student's guides as a variant has them that sets none. It has these from no other variant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +31,7 @@ class Sweep:
     @property
     def numeric(self) -> bool:
         """True if all values are numbers."""
-        return all(_is_number(value) for _, value in self.values)
+        return all(is_number(value) for _, value in self.values)
 
 
 def find_sweeps(results: Results) -> list[Sweep]:
@@ -42,18 +40,18 @@ def find_sweeps(results: Results) -> list[Sweep]:
     A variant that does not set the key takes part with the value that its runs had, if they say it; without a control
     this is "none". One that others take their guides from takes part among these.
     """
-    variants = _settings(results)
+    variants = settings_of(results)
     found: dict[tuple[str, frozenset[str]], Sweep] = {}
     for key in dict.fromkeys(key for _, changes in variants for key in changes):
         groups: dict[str, dict[str, Any]] = {}
         for name, changes in variants:
-            value = changes[key] if key in changes else _value_in_runs(results, name, key)
+            value = changes[key] if key in changes else value_in_runs(results, name, key)
             if value is not None:
                 rest = repr(sorted((one, repr(of)) for one, of in changes.items() if one != key))
                 groups.setdefault(rest, {})[name] = value
         for group in groups.values():
             if len({repr(value) for value in group.values()}) == len(group) >= 2:
-                numeric = all(map(_is_number, group.values()))
+                numeric = all(map(is_number, group.values()))
                 order = sorted(group.items(), key=lambda pair: pair[1]) if numeric else group.items()
                 found[key, frozenset(group)] = Sweep(key=key, values=tuple(order))
     whole = [
@@ -64,44 +62,19 @@ def find_sweeps(results: Results) -> list[Sweep]:
     return sorted(whole, key=lambda sweep: -len(sweep.values))
 
 
-def _settings(results: Results) -> list[tuple[str, Mapping[str, Any]]]:
-    """Returns what each variant sets, with what it has from the one that its `guides_from` names.
-
-    A variant that is named so, and one that differs from it in no setting, have the guides of their own settings: they
-    are there with `guides_from` and without.
-    """
-    own = {name: one.changes for name, one in results.variants.items()}
-    sources = [changes.get("guides_from") for changes in own.values()]
-    found: list[tuple[str, Mapping[str, Any]]] = []
-    for name in results.shown:
-        source = own[name].get("guides_from")
-        before = own[source] if isinstance(source, str) and source in own else {}
-        settings = {**before, **_OF_STUDENT, **own[name]}
-        if own[name].keys() <= {"guides_from", *_OF_STUDENT} or "guides_from" not in settings:
-            found.append((name, {key: value for key, value in settings.items() if key != "guides_from"}))
-        if "guides_from" in settings or name in sources:
-            found.append((name, {"guides_from": name, **settings}))
-    return found
-
-
-def _value_in_runs(results: Results, variant: str, key: str) -> Any:
-    """Returns the value of a key in the runs of a variant; None if they have none or several."""
-    values = [run.training.get(key) for run in results.students(variant).values()]
-    return values[0] if values and all(value == values[0] for value in values) else None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _text(value: Any) -> str:
-    """Returns a value as dgkd.toml has it, words without quotes."""
-    return value if isinstance(value, str) else toml_text(value)
-
-
 def sweeps_figure(results: Results, style: Mapping[str, Style]) -> Figure | None:
-    """Returns a panel for each sweep; None if there is none."""
-    sweeps = find_sweeps(results)
+    """Returns a panel for each sweep; None if there is none.
+
+    Sparsity and draws have figures of their own, whose lines are told apart by choices: neither is drawn twice.
+    """
+    lines = {"sparsity": groups_by_sparsity(results), "draws": groups_by_draws(results)}
+    drawn = [{name for group in groups for name, _ in group.members} for groups in lines.values()]
+    sweeps = [
+        sweep
+        for sweep in find_sweeps(results)
+        if not lines.get(sweep.key)
+        and (sweep.numeric or not any({name for name, _ in sweep.values} <= names for names in drawn))
+    ]
     if not sweeps:
         return None
     shown = {name for sweep in sweeps for name, _ in sweep.values}
@@ -110,7 +83,7 @@ def sweeps_figure(results: Results, style: Mapping[str, Style]) -> Figure | None
     top1 += [100 * end for one in means for end in one.ends]
     y = linear(min(top1), max(top1), _BOTTOM, _TOP, count=4)
     rows = [
-        row(sweep.key, _text(value), name, numbers.spread(results.variants[name].test["top1"]))
+        row(sweep.key, value_text(value), name, numbers.spread(results.variants[name].test["top1"]))
         for sweep in sweeps
         for name, value in sweep.values
     ]
@@ -131,7 +104,8 @@ def _panel(results: Results, sweep: Sweep, style: Mapping[str, Style], y: Scale)
         height=_HEIGHT,
         title=f"Accuracy by {sweep.key}",
         text="; ".join(
-            f"{_text(value)}: {numbers.spread(results.variants[name].test['top1'])}" for name, value in sweep.values
+            f"{value_text(value)}: {numbers.spread(results.variants[name].test['top1'])}"
+            for name, value in sweep.values
         ),
     )
     drawing.y_axis(y, _LEFT, _WIDTH - 10, "accuracy, %")
@@ -148,7 +122,7 @@ def _panel(results: Results, sweep: Sweep, style: Mapping[str, Style], y: Scale)
             low, high = (y(100 * end) for end in one.ends)
             drawing.rule(at[name], low, at[name], high, f"interval {style[name].colour}")
         drawing.mark(
-            at[name], y(100 * one.mean), style[name], tip=f"{sweep.key} = {_text(value)}: {numbers.spread(one)}"
+            at[name], y(100 * one.mean), style[name], tip=f"{sweep.key} = {value_text(value)}: {numbers.spread(one)}"
         )
     return drawing
 
@@ -160,21 +134,16 @@ def _positions(drawing: Drawing, sweep: Sweep) -> dict[str, float]:
     if not sweep.numeric:
         room = (high - low) / max(count - 1, 1)
         at = {name: low + room * index for index, (name, _) in enumerate(sweep.values)}
-        tight = max(text_width(_text(value)) for value in values) > room - 8
+        tight = max(text_width(value_text(value)) for value in values) > room - 8
         for index, (name, value) in enumerate(sweep.values):
             lower = 13 * (index % 2) if tight else 0
-            drawing.label(at[name], _BOTTOM + 16 + lower, _text(value), "tick x middle", room=(1 + tight) * room - 8)
+            drawing.label(
+                at[name], _BOTTOM + 16 + lower, value_text(value), "tick x middle", room=(1 + tight) * room - 8
+            )
     else:
         log = values[0] > 0 and values[-1] / values[0] >= 20
         scale = (logarithmic if log else linear)(values[0], values[-1], low, high)
         at = {name: scale(value) for name, value in sweep.values}
-        ends = {0: -100.0, 13: -100.0}  # of the last label in each of two lines
-        for name, value in sweep.values:
-            half = text_width(tick_text(value)) / 2
-            for line, end in ends.items():
-                if at[name] - half >= end + 4:
-                    drawing.label(at[name], _BOTTOM + 16 + line, tick_text(value), "tick x middle")
-                    ends[line] = at[name] + half
-                    break
+        drawing.tick_labels([(at[name], tick_text(value)) for name, value in sweep.values], _BOTTOM + 16)
     drawing.label((low + high) / 2, _HEIGHT - 6, sweep.key, "axis middle")
     return at

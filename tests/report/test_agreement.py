@@ -6,9 +6,10 @@ import statistics
 
 import pytest
 from support.markup import Reading, marks, read_svg
-from support.study_results import made_results
+from support.study_results import DRAWN, made_results
 
 from dgkd_cache.report.agreement import agreement_figures, pairs_of
+from dgkd_cache.report.palette import styles
 from dgkd_cache.report.results_file import Results
 
 
@@ -45,3 +46,30 @@ def test_marks_are_the_means_over_seeds(results: Results, content, style, index:
 def test_students_without_guides_have_no_figure() -> None:
     alone = Results.model_validate(made_results({"a": {"method": "scratch"}, "b": {"method": "scratch", "lr": 0.1}}))
     assert agreement_figures(alone, {}) == []
+
+
+def test_draws_of_a_guide_are_one_row_with_their_mean() -> None:
+    content = made_results(DRAWN, seeds=[0, 1, 2])
+    results = Results.model_validate(content)
+    pairs = {pair.variant: pair for pair in pairs_of(results)}
+    assert pairs.keys() == DRAWN.keys() - {"scratch"}
+    assert {name: pair.draws for name, pair in pairs.items()} == {name: DRAWN[name].get("draws", 0) for name in pairs}
+    figures = agreement_figures(results, styles(results.order, results.reference))
+    rows = {cells[0].text: [cell.text for cell in cells] for cells in figures[0].table.rows}
+    for name in pairs:
+        runs = content["variants"][name]["runs"].values()
+        values = [one["test"]["top1"] for run in runs for one in content["runs"][run]["agreement"].values()]
+        assert len(values) == 3 * max(1, pairs[name].draws)
+        assert rows[name][1:5] == [
+            "teacher",
+            str(pairs[name].draws or "–"),
+            "3",
+            f"{100 * statistics.fmean(values):.2f} %",
+        ]
+    assert pairs["equal, 16"].label == "equal, 16 ← teacher, 16 draws" and pairs["kd"].label == "kd ← teacher"
+    assert all("mean over them" in figure.caption for figure in figures)
+
+
+def test_other_studies_have_no_word_of_draws(results: Results, style) -> None:
+    for figure in agreement_figures(results, style):
+        assert "draw" not in figure.caption + "".join(figure.table.head)

@@ -6,9 +6,10 @@ import itertools
 
 import pytest
 from support.markup import Reading, marks, read_svg
-from support.study_results import made_timings
+from support.study_results import PRUNED, made_results, made_timings
 
 from dgkd_cache.report.costs import costs_figures
+from dgkd_cache.report.palette import styles
 from dgkd_cache.report.results_file import Results
 
 
@@ -74,3 +75,11 @@ def test_the_table_of_costs_is_that_of_the_results(results: Results, style) -> N
             *("guide_rows", "guides_guide_rows", "guide_forwards", "guide_forwards_saved", "cache_bytes"),
         )
     ]
+
+
+def test_what_is_pruned_is_said_to_count_with_the_guides(results: Results, content, style) -> None:
+    pruned = made_results(PRUNED, seeds=[0])
+    found = Results.model_validate(pruned)
+    for figure in costs_figures(found, made_timings(pruned), styles(found.order, found.reference)):
+        assert "pruned from" in figure.caption
+    assert not any("pruned" in figure.caption for figure in costs_figures(results, made_timings(content), style))

@@ -6,7 +6,7 @@ import csv
 import io
 
 import pytest
-from support.study_results import HOSTILE, made_results, made_timings
+from support.study_results import DRAWN, HOSTILE, PRUNED, made_results, made_timings
 
 from dgkd_cache.report.csv_text import comparisons_csv, runs_csv, variants_csv
 from dgkd_cache.report.results_file import Results
@@ -72,3 +72,30 @@ def test_hostile_names_are_one_field() -> None:
     variants = {name: {"method": "kd", "lambda": index / 10} for index, name in enumerate(HOSTILE)}
     results = Results.model_validate(made_results(variants, seeds=[0]))
     assert [row["variant"] for row in read(variants_csv(results))] == [*HOSTILE]
+
+
+def test_pruning_and_draws_have_columns_where_they_are() -> None:
+    content = made_results(PRUNED, seeds=[0, 1])
+    results = Results.model_validate(content)
+    for row in read(runs_csv(results, {})):
+        changes = PRUNED[row["variant"]]
+        source = content["variants"]["small net"]["runs"][row["seed"]] if "prunes" in changes else ""
+        assert [row[key] for key in ("sparsity", "criterion")] == [
+            str(changes.get(key, "")) for key in ("sparsity", "criterion")
+        ]
+        assert row["pruned_from"] == source and "draws" not in row
+    for row in read(variants_csv(results)):
+        changes = PRUNED[row["variant"]]
+        assert (row["sparsity"], row["pruned_from"]) == (str(changes.get("sparsity", "")), changes.get("prunes", ""))
+    drawn = Results.model_validate(made_results(DRAWN, seeds=[0, 1]))
+    for text in (runs_csv(drawn, {}), variants_csv(drawn)):
+        assert [row["draws"] for row in read(text)] == [
+            str(DRAWN[row["variant"]].get("draws", "")) for row in read(text)
+        ]
+        assert "sparsity" not in text
+
+
+def test_other_studies_have_no_such_columns(results: Results) -> None:
+    heads = [text.splitlines()[0].split(",") for text in (runs_csv(results, {}), variants_csv(results))]
+    assert heads[0][-1] == "weights" and heads[1][-1].startswith("cost_")
+    assert not {"draws", "sparsity"} & {*heads[0], *heads[1]}

@@ -50,3 +50,11 @@ def test_wide_letters_take_more_room() -> None:
     assert text_width("教師") > 1.7 * text_width("ab")
     assert shortened("教師教師教師", 40).startswith("教師") and len(shortened("教師教師教師", 40)) < 6
     assert shortened("abc", 0) == "…"
+
+
+def test_labels_of_ticks_take_a_second_line_and_are_left_out_rather_than_covered() -> None:
+    drawing = Drawing(width=300, height=200, title="", text="")
+    assert drawing.tick_labels([(50, "10"), (200, "20")], 100) == 100
+    assert drawing.tick_labels([(50, "a word"), (70, "another"), (80, "third"), (120, "fourth")], 150) == 163
+    found = {text_of(one): float(one.attrib["y"]) for one in read_svg(drawing).iter("text")}
+    assert found == {"10": 100, "20": 100, "a word": 150, "another": 163, "fourth": 150}

@@ -78,11 +78,19 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from places(one, (*path, key))
 
 
-def test_changed_results_are_a_page_or_an_error(tmp_path: Path) -> None:
+SMALL = {
+    "guided": {"a": {"method": "scratch"}, "b": {"method": "kd", "lr": 0.1}},
+    "pruned and drawn": {
+        "a": {"method": "kd"},
+        "b": {"method": "kd", "draws": 2, "prunes": "a", "sparsity": 0.5, "criterion": "guided"},
+    },
+}
+
+
+@pytest.mark.parametrize("variants", SMALL.values(), ids=[*SMALL])
+def test_changed_results_are_a_page_or_an_error(tmp_path: Path, variants: dict[str, dict[str, object]]) -> None:
     """Whatever one value becomes, what a user sees is a page or an error with its exit code, no traceback."""
-    whole = made_results(
-        {"a": {"method": "scratch"}, "b": {"method": "kd", "lr": 0.1}}, seeds=[0, 1], epochs=2, classes=2
-    )
+    whole = made_results(variants, seeds=[0, 1], epochs=2, classes=2)
     every = [path for path in places(whole) if path]
     random = np.random.default_rng(5)
     refused = 0

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from support.markup import read_page, read_svg, table_texts, text_of
-from support.study_results import METHODS, made_results
+from support.study_results import DRAWN, METHODS, PRUNED, made_results
 
 from dgkd_cache.report.graph import chains_of, graph_figure
 from dgkd_cache.report.page import make_page
@@ -145,3 +145,83 @@ def test_a_panel_of_several_variants_has_the_range_of_their_accuracies(marked: A
     top1 = [content["runs"][content["variants"][name]["runs"]["0"]]["test"]["top1"] for name in ("dgkd", "hot")]
     texts = [text_of(one) for one in [*panels.values()][1].iter("text")]
     assert f"{100 * min(top1):.2f} to {100 * max(top1):.2f} %" in texts
+
+
+def texts_of(variants: dict[str, dict[str, object]]) -> tuple[Any, dict[tuple[str, ...], list[str]]]:
+    """Returns the figure of a study, and the texts of each panel's drawing by the names above it."""
+    results = Results.model_validate(made_results(variants, seeds=[0, 1]))
+    figure = graph_figure(results, styles(results.order, results.reference))
+    panels = {tuple(name for name, _ in panel.names): panel for panel in figure.panels}
+    return figure, {
+        names: [text_of(one) for one in read_svg(panel.drawing).iter("text")] for names, panel in panels.items()
+    }
+
+
+def test_draws_of_a_model_are_one_guide() -> None:
+    figure, panels = texts_of(DRAWN)
+    assert [*panels] == [
+        ("scratch",),
+        ("kd",),
+        *(tuple(f"{kind}, {draws}" for kind in ("equal", "student")) for draws in (1, 4, 16)),
+    ]
+    for names, texts in panels.items():
+        told = [text for text in texts if text.startswith("read as ")]
+        draws = DRAWN[names[0]].get("draws")
+        assert told == ([f"read as {draws} draw{'s' * (draws != 1)}"] if draws else [])
+        assert sum("teacher" in text for text in texts) == (names != ("scratch",))
+    learns = {cells[0].text: cells[6].text for cells in figure.table.rows if cells[1].text == "student"}
+    assert learns["equal, 16"] == "cached logits of 16 draws" and learns["equal, 1"] == "cached logits of 1 draw"
+    assert learns["kd"] == "cached logits" and "one guide here" in figure.caption
+    (panel,) = (panel for panel in figure.panels if panel.names[0][0] == "equal, 16")
+    assert panel.drawing.text == "teacher guides student (16 draws)"
+
+
+def test_a_pruned_student_says_what_it_is_pruned_from() -> None:
+    figure, panels = texts_of(PRUNED)
+    kinds = ("magnitude", "gradient", "one guide", "two guides")
+    assert [*panels] == [
+        ("small net",),
+        *(tuple(f"{kind}, {sparsity}" for sparsity in (0.5, 0.8, 0.9, 0.95)) for kind in kinds),
+    ]
+    notes = {panel.names[0][0].partition(",")[0]: panel.note for panel in figure.panels}
+    under = "pruned by gradient under the guides from small net"
+    assert notes == {
+        "small net": "",
+        "magnitude": "pruned by magnitude from small net",
+        "gradient": "pruned by gradient from small net",
+        "one guide": under,
+        "two guides": under,
+    }
+    for names, texts in panels.items():
+        assert ("50 to 95 % removed" in texts) == (names != ("small net",))
+    head, pruned = figure.table.head, {cells[0].text: cells[-1].text for cells in figure.table.rows}
+    assert head[-1] == "pruned" and {len(cells) for cells in figure.table.rows} == {len(head)}
+    assert pruned["small net"] == "–" and pruned["gradient, 0.9"] == "90 % by gradient from small net"
+    (one,) = (panel for panel in figure.panels if panel.names[0][0] == "two guides, 0.5")
+    assert one.drawing.text == "teacher guides ta1; teacher guides student; ta1 guides student"
+
+
+def test_texts_of_a_panel_fit_and_do_not_cover_each_other() -> None:
+    for variants in (DRAWN, PRUNED):
+        results = Results.model_validate(made_results(variants, seeds=[0]))
+        for panel in graph_figure(results, styles(results.order, results.reference)).panels:
+            texts = [one for one in read_svg(panel.drawing).iter("text")]
+            at = [float(one.attrib["y"]) for one in texts]
+            assert all(after - before >= 12 for before, after in zip(at, at[1:], strict=False))
+            assert max(at) <= panel.drawing.height - 3 and not any("…" in text_of(one) for one in texts)
+
+
+def test_a_source_that_the_results_do_not_have_is_told_by_its_run() -> None:
+    content = made_results(PRUNED, seeds=[0])
+    for name in ("magnitude, 0.5", "magnitude, 0.8"):
+        for run in content["variants"][name]["runs"].values():
+            content["runs"][run]["source_run"] = "elsewhere"
+    results = Results.model_validate(content)
+    notes = [panel.note for panel in graph_figure(results, styles(results.order, results.reference)).panels]
+    assert notes.count("pruned by magnitude from elsewhere") == 1
+    assert notes.count("pruned by magnitude from small net") == 1
+
+
+def test_other_studies_have_no_word_of_draws_and_pruning(results: Results, style) -> None:
+    figure = graph_figure(results, style)
+    assert "pruned" not in figure.caption and "draws" not in figure.caption and figure.table.head[-1] == "dropping"

@@ -63,3 +63,8 @@ def test_other_numbers() -> None:
         "12,345",
         "–",
     )
+
+
+def test_sparsities_and_draws() -> None:
+    assert [numbers.removed(share) for share in (0.0, 0.07, 0.5, 0.975, 0.9999)] == ["0", "7", "50", "97.5", "99.99"]
+    assert [numbers.draws(count) for count in (1, 2, 16, 1024)] == ["1 draw", "2 draws", "16 draws", "1,024 draws"]

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 
 import pytest
 from support.markup import read_page, table_texts, text_of
-from support.study_results import HOSTILE, made_results, made_timings, sweep
+from support.study_results import DRAWN, HOSTILE, PRUNED, made_results, made_timings, sweep
 
 from dgkd_cache.report.page import make_page, sections_of
 from dgkd_cache.report.results_file import Results
@@ -173,10 +173,45 @@ def test_what_is_not_finished_is_told_on_top() -> None:
         made_results(seeds=[0]),
         made_results(missing=[("scratch", seed) for seed in range(5)]),
         made_results(gain=0.0, seeds=[0, 1], guides="per-seed", protocol="paper"),
+        made_results(PRUNED, seeds=[0], missing=[("small net", 0)]),
+        made_results(DRAWN, seeds=[0], missing=[("kd", 0)]),
     ],
-    ids=["one run", "one seed", "no reference", "two seeds"],
+    ids=["one run", "one seed", "no reference", "two seeds", "no source", "no model itself"],
 )
 def test_small_studies_have_a_page_too(content: dict) -> None:
     results = Results.model_validate(content)
     read_page(page_of(content))
     assert {"variants", "runs", "chains", "again"} <= {one.key for one in sections_of(results, {}, command="")}
+
+
+@pytest.mark.parametrize(("variants", "title"), [(PRUNED, "Pruning"), (DRAWN, "Draws")], ids=["pruning", "draws"])
+def test_pruning_and_draws_have_a_section_where_there_is_something_to_show(variants: dict, title: str) -> None:
+    content = made_results(variants, seeds=[0, 1, 2])
+    text = page_of(content)
+    assert len(text.encode()) < 1_000_000
+    root = read_page(text)
+    titles = [text_of(one) for one in root.iter("h2")]
+    assert titles[:4] == ["Variants", "Every run", title, "Learning curves"] and "Sweeps" not in titles
+    (section,) = (one for one in root.iter("section") if text_of(next(one.iter("h2"))) == title)
+    (figure,) = section.iter("figure")
+    legend = [text_of(one) for one in figure.iter("li")]
+    assert len(legend) >= 2 and all(one.attrib["role"] == "img" for one in figure.iter("svg") if "role" in one.attrib)
+    told = {row[1] for row in table_texts(next(figure.iter("table")))[1:]}
+    assert told == variants.keys() - {"scratch"}
+    ids = [one.attrib["id"] for one in root.iter() if "id" in one.attrib]
+    assert len(ids) == len(set(ids))
+
+
+def test_hostile_names_of_what_is_pruned_are_shown_as_they_are() -> None:
+    prune = {"method": "scratch", "criterion": "magnitude", "prunes": HOSTILE[0], "sparsity": 0.5}
+    variants = {HOSTILE[0]: {"method": "scratch"}} | {
+        name: {**prune, "lr": index / 10} for index, name in enumerate(HOSTILE[1:], 1)
+    }
+    root = read_page(page_of(made_results(variants, seeds=[0])))
+    assert len([*root.iter("script")]) == 1
+    (figure,) = (one for one in root.iter("figure") if one.attrib["id"] == "fig-sparsity")
+    assert f"{HOSTILE[0]}, not pruned" in [text_of(one) for one in figure.iter("li")]
+
+
+def test_other_studies_have_neither(page: Element) -> None:
+    assert not {"Pruning", "Draws"} & {text_of(one) for one in page.iter("h2")}

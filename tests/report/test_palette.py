@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from dgkd_cache.report.palette import DARK, LIGHT, marker, styles
+from dgkd_cache.report.palette import DARK, LIGHT, level_styles, line_styles, marker, styles
 
 TEXTS = ("text", "muted", "link", "good", "bad")
 """The variables that colour text, on `page` and on `panel`."""
@@ -91,3 +91,12 @@ def test_styles_differ_and_keep_to_their_variants() -> None:
 
 def test_markers_are_closed_paths() -> None:
     assert all(marker(shape, 4)[0] == "M" and marker(shape, 4)[-1] == "Z" for shape in ("circle", "square", "down"))
+
+
+def test_lines_of_one_drawing_differ_in_all_three() -> None:
+    lines, levels = line_styles(4), level_styles(2)
+    for part in ("colour", "shape", "dash"):
+        assert len({getattr(one, part) for one in lines}) == 4
+    assert len({(one.colour, one.shape, one.dash) for one in line_styles(40)}) == 40
+    assert not {(one.shape, one.dash) for one in lines} & {(one.shape, one.dash) for one in levels}
+    assert {one.colour for one in levels} == {"reference"} and len({one.shape for one in levels}) == 2

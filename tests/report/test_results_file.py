@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.study_results import made_results
+from support.study_results import DRAWN, PRUNED, made_results
 
 from dgkd_cache.errors import Damaged, InvalidInput
 from dgkd_cache.report.page import make_page
@@ -89,3 +89,24 @@ def test_files(tmp_path: Path, content) -> None:
     (tmp_path / "other.json").write_text("[1]")
     with pytest.raises(Damaged):
         read_results(tmp_path / "other.json")
+
+
+def test_pruning_and_draws_are_those_of_the_record() -> None:
+    pruned = Results.model_validate(made_results(PRUNED, seeds=[0]))
+    (run,) = pruned.students("two guides, 0.9").values()
+    assert run.pruning is not None and run.source_run == pruned.variants["small net"].runs[0]
+    assert (run.pruning.sparsity, run.pruning.criterion) == (0.9, "guided")
+    assert (run.pruning.weights_kept, run.pruning.weights_of) == (300, 3000)
+    assert all(run.pruning is None and not run.source_run for run in pruned.students("small net").values())
+    drawn = Results.model_validate(made_results(DRAWN, seeds=[0]))
+    counts = {name: [run.draws for run in drawn.students(name).values()] for name in DRAWN}
+    assert counts == {name: [{"t": one["draws"]} if "draws" in one else {}] for name, one in DRAWN.items()}
+
+
+@pytest.mark.parametrize("wrong", [1.0, -0.1, "half", None, True])
+def test_a_sparsity_outside_of_its_range_is_no_result(wrong: object) -> None:
+    content = made_results(PRUNED, seeds=[0])
+    run = content["variants"]["magnitude, 0.5"]["runs"]["0"]
+    content["runs"][run]["training"]["pruning"]["sparsity"] = wrong
+    with pytest.raises(Damaged, match="pruning.sparsity"):
+        as_results(content, Path("results.json"))

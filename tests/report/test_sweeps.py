@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.markup import Reading, marks, read_svg, text_of
-from support.study_results import METHODS, made_results
+from support.study_results import DRAWN, METHODS, PRUNED, made_results
 
 from dgkd_cache.report.palette import styles
 from dgkd_cache.report.results_file import Results
@@ -110,3 +110,16 @@ def test_marks_stand_at_value_and_accuracy() -> None:
             assert reading.y(y) == pytest.approx(100 * results.variants[name].test["top1"].mean, abs=0.05)
     at = [x for x, _, tip in marks(read_svg(panels["lr"].drawing)) if "seed" not in tip]
     assert at[1] - at[0] == pytest.approx(at[2] - at[1], abs=0.02), "learning rates stand on a logarithmic axis"
+
+
+def test_what_the_figures_of_pruning_and_draws_show_is_not_drawn_again() -> None:
+    def keys(variants: dict[str, dict[str, object]]) -> list[str]:
+        results = Results.model_validate(made_results(variants, seeds=[0, 1]))
+        figure = sweeps_figure(results, styles(results.order, results.reference))
+        return [cells[0].text for cells in figure.table.rows] if figure else []
+
+    assert {"sparsity", "criterion", "method"} <= found(PRUNED).keys() and keys(PRUNED) == []
+    assert "draws" in found(DRAWN) and keys(DRAWN) == []
+    hot = {name: {**DRAWN["equal, 4"], "temperature": value} for name, value in (("T 2", 2.0), ("T 8", 8.0))}
+    assert keys({**DRAWN, **hot}) == ["temperature"] * 3, "a number has an axis of its own"
+    assert keys({**DRAWN, "takd": {"method": "takd", "dropping": "none"}}) == ["method"] * 2, "not all are there"

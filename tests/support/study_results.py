@@ -11,7 +11,7 @@ import numpy as np
 from dgkd_cache.report.results_file import Results
 from dgkd_cache.study.results import make_results
 
-__all__ = ["HOSTILE", "METHODS", "made_results", "made_timings", "percents_of", "sweep"]
+__all__ = ["DRAWN", "HOSTILE", "METHODS", "PRUNED", "made_results", "made_timings", "percents_of", "sweep"]
 
 METHODS: dict[str, dict[str, object]] = {
     "scratch": {"method": "scratch"},
@@ -22,6 +22,8 @@ METHODS: dict[str, dict[str, object]] = {
 }
 GUIDES = {"scratch": [], "kd": ["t"], "takd": ["a"], "dgkd": ["t", "a"]}
 """The runs that guide a student of each method; `t` guides `a`."""
+OF_PRUNING = ("prunes", "sparsity", "criterion")
+"""The keys of a variant of which a record tells under `pruning`."""
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -33,6 +35,33 @@ HOSTILE = (
     "&amp;nbsp;&lt;b&gt;",
     '=HYPERLINK("http://example.org","a")',
 )
+
+
+PRUNED: dict[str, dict[str, object]] = {
+    "small net": {"method": "scratch"},
+    **{
+        f"{label}, {sparsity:g}": {**settings, "prunes": "small net", "sparsity": sparsity, "lr": 0.01}
+        for label, settings in {
+            "magnitude": {"method": "scratch", "criterion": "magnitude"},
+            "gradient": {"method": "scratch", "criterion": "gradient"},
+            "one guide": {"method": "kd", "dropping": "none", "criterion": "guided"},
+            "two guides": {"method": "dgkd", "dropping": "none", "criterion": "guided"},
+        }.items()
+        for sparsity in (0.5, 0.8, 0.9, 0.95)
+    },
+}
+"""A variant, and sixteen that prune its students in four ways."""
+
+DRAWN: dict[str, dict[str, object]] = {
+    "scratch": {"method": "scratch"},
+    "kd": {"method": "kd", "dropping": "none"},
+    **{
+        f"{label}, {draws}": {"method": "kd", "dropping": "none", "draws": draws, **settings}
+        for label, settings in {"equal": {}, "student": {"weights": "student", "percentile": 90}}.items()
+        for draws in (1, 4, 16)
+    },
+}
+"""Variants under one guide: the model itself, and draws of it with two kinds of weights."""
 
 
 def sweep() -> dict[str, dict[str, object]]:
@@ -58,11 +87,14 @@ def made_results(
     random = np.random.default_rng(7)
     first = next(iter(variants))
     runs = {}
-    for place, (name, own) in enumerate(variants.items()):
+    for name, own in variants.items():
         changes = {**variants.get(str(own.get("guides_from")), {}), **own}
         for seed in seeds:
             top1 = 0.7 + gain * (name != first) + random.normal(0, 0.006)
-            one = record(random, f"plain2-{place:02}{seed:010}", changes, seed, top1, epochs, classes)
+            one = record(random, run_name(variants, name, seed), changes, seed, top1, epochs, classes)
+            if "prunes" in changes:
+                source = run_name(variants, str(changes["prunes"]), seed)
+                one["source_run"], one["training"]["pruning"] = source, pruning_of(changes, source)
             if (name, seed) not in missing:
                 runs[name, seed] = one
                 runs[name, seed] |= {"classes": [*names]} if names else {}
@@ -75,6 +107,11 @@ def made_results(
         variants, runs, **{"seeds": [*seeds], "reference": first, "guides": "shared", "others": guides, **settings}
     )
     return json.loads(json.dumps(results, sort_keys=True))
+
+
+def run_name(variants: Mapping[str, object], name: str, seed: int) -> str:
+    """Returns the name of the run of a variant's student."""
+    return f"plain2-{[*variants].index(name):02}{seed:010}"
 
 
 def made_timings(content: Mapping[str, Any]) -> dict[str, dict[str, float]]:
@@ -95,6 +132,10 @@ def record(
 ) -> dict[str, Any]:
     """Returns a record with the keys that a report reads."""
     guides = GUIDES[str(changes["method"])]
+    draws = int(str(changes.get("draws", 0)))
+    names = [f"draw{draw:02}" for draw in range(draws)] or ["store"]
+    stores = [f"{guide}-{name}" for guide in guides for name in names]
+    settings = {key: value for key, value in changes.items() if key not in (*OF_PRUNING, "draws")}
     by_class = np.clip(random.normal(top1, 0.1, classes), 0, 1)
     curve = top1 * (1 - 0.7 * np.exp(-3 * np.arange(1, epochs + 1) / epochs)) + random.normal(0, 0.004, epochs)
     curve[-1] = top1
@@ -108,8 +149,8 @@ def record(
         for index, count in enumerate(samples)
     ]
     parts = {
-        guide: {"samples": 1000, "top1": 0.8 + random.normal(0, 0.01), "kl": 0.3 + random.normal(0, 0.02)}
-        for guide in guides
+        store: {"samples": 1000, "top1": 0.8 + random.normal(0, 0.01), "kl": 0.3 + random.normal(0, 0.02)}
+        for store in stores
     }
     return {
         "format": "dgkd-study-record",
@@ -118,10 +159,11 @@ def record(
         "model": model,
         "architecture": {"student": "plain2", "ta1": "plain4", "teacher": "plain6"}[model],
         "parameters": {"student": 3194, "ta1": 17850, "teacher": 72890}[model],
-        "training": {"seed": seed, "lambda": 0.5, "temperature": 4.0, "keep": 0.75, "dropping": "none", **changes},
-        "guides": {f"{guide}-store": f"{index}" * 64 for index, guide in enumerate(guides)},
+        "training": {"seed": seed, "lambda": 0.5, "temperature": 4.0, "keep": 0.75, "dropping": "none", **settings},
+        "guides": {store: f"{index % 10}" * 64 for index, store in enumerate(stores)},
         "guide_runs": guides,
-        "store_bytes": {f"{guide}-store": 1000 for guide in guides},
+        **({"draw_of": {store: int(store[-2:]) for store in stores}} if draws and guides else {}),
+        "store_bytes": dict.fromkeys(stores, 1000),
         "weights": "f" * 64,
         "compute": {"device": "cpu x86_64", "capability": "AVX2", "torch": "2.13.0", "threads": 1},
         "dataset": {"name": "digits", "digest": "d" * 64},
@@ -135,9 +177,19 @@ def record(
             **{"class_accuracy": [float(value) for value in by_class], "bins": bins},
         },
         "agreement": {
-            f"{guide}-store": {"test": part, "view 0": {**part, "top1": part["top1"] + 0.03, "kl": part["kl"] + 0.02}}
-            for guide, part in parts.items()
+            store: {"test": part, "view 0": {**part, "top1": part["top1"] + 0.03, "kl": part["kl"] + 0.02}}
+            for store, part in parts.items()
         },
+    }
+
+
+def pruning_of(changes: Mapping[str, object], source: str) -> dict[str, Any]:
+    """Returns what the card of a pruned run says of it."""
+    kept = round(3000 * (1 - float(str(changes["sparsity"]))))
+    return {
+        **{"source": source, "weights": "e" * 64, "criterion": changes["criterion"], "steps": 100, "batch_size": 128},
+        **{"sparsity": changes["sparsity"], "weights_kept": kept, "weights_of": 3000},
+        "layers": {"body.0.weight": {"kept": kept, "of": 3000}},
     }
 
 
