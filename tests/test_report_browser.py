@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.study_results import HOSTILE, made_results, made_timings, sweep
+from support.study_results import DRAWN, HOSTILE, PRUNED, made_results, made_timings, sweep
 
 from dgkd_cache.report.files import write_report
 
@@ -39,6 +39,14 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     variants = sweep() | {name: {"method": "kd", "lr": 0.1 + index} for index, name in enumerate(HOSTILE)}
     content = made_results(variants, epochs=30, names=[*HOSTILE, *HOSTILE[:2]])
     output = tmp_path_factory.mktemp("report") / "report.html"
+    write_report(content, made_timings(content), output, source=output, command="dgkd-cache compare")
+    return output
+
+
+@pytest.fixture(scope="module")
+def pruned_and_drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    content = made_results(PRUNED | DRAWN, seeds=[0, 1, 2])
+    output = tmp_path_factory.mktemp("pruned") / "report.html"
     write_report(content, made_timings(content), output, source=output, command="dgkd-cache compare")
     return output
 
@@ -94,9 +102,10 @@ def test_a_page_is_quiet_and_fits(browser: Any, report: Path, tmp_path: Path, wi
     opened.context.close()
 
 
+@pytest.mark.parametrize("which", ["report", "pruned_and_drawn"])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_texts_of_a_figure_do_not_overlap(browser: Any, report: Path, width: str) -> None:
-    opened = Opened(browser, report, WIDTHS[width], "light")
+def test_texts_of_a_figure_do_not_overlap(browser: Any, request: pytest.FixtureRequest, width: str, which: str) -> None:
+    opened = Opened(browser, request.getfixturevalue(which), WIDTHS[width], "light")
     found = opened.page.evaluate(
         """[...document.querySelectorAll("svg[role=img]")].flatMap(svg => {
           const boxes = [...svg.querySelectorAll("text")]
@@ -108,6 +117,7 @@ def test_texts_of_a_figure_do_not_overlap(browser: Any, report: Path, width: str
         })"""
     )
     assert found == []
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[width] and opened.said == []
     opened.context.close()
 
 

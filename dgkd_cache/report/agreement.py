@@ -122,6 +122,7 @@ def _drawing(measure: _Measure, pairs: list[Pair], style: Mapping[str, Style], w
         label=measure.label,
         title=measure.title,
         text=f"{measure.title}: {len(pairs)} pairs of a variant and a guide, on the test set and on the first view.",
+        most_room=300 if any(pair.draws for pair in pairs) else 220,
     )
     for pair, y in zip(pairs, chart.at, strict=True):
         for part, words in _PARTS.items():

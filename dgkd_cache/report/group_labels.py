@@ -124,7 +124,7 @@ def _phrase(key: str, value: Any) -> str:
     if key == "prunes":
         return f"of {text}"
     if key == "draws":
-        return numbers.draws(value) if value else "guides themselves"
+        return numbers.draws(value) if value else "model itself"
     if key == "sparsity":
         return "not pruned" if value is None else f"{numbers.removed(value)} % removed"
     return _WORDS.get((key, text), f"{key} {text}")

@@ -71,7 +71,7 @@ def test_any_other_setting_is_told_as_the_file_has_it() -> None:
     assert drawn({"a": {**KD, "draws": 4}, "b": hot}) == ["temperature 4.0", "temperature 8.0"], "4.0 is in the records"
     both = {**KD, "prunes": "net", "sparsity": 0.5, "criterion": "guided"}
     assert pruned({"a": both, "b": {**both, "draws": 4}, "c": {**both, "draws": 1}}) == [
-        "guides themselves",
+        "model itself",
         "4 draws",
         "1 draw",
     ]
