@@ -19,7 +19,8 @@ from torch import Tensor
 
 from dgkd_cache.datasets.alignment import GuideSamples, match_samples
 from dgkd_cache.datasets.class_map import map_classes
-from dgkd_cache.datasets.images import Images, Then, content_digest
+from dgkd_cache.datasets.digests import content_digest
+from dgkd_cache.datasets.images import Images, Then
 from dgkd_cache.device.device import usable_device
 from dgkd_cache.errors import InvalidInput
 from dgkd_stores import JsonValue, canonical_json

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dgkd_cache.datasets.images import Images, content_digest
+from dgkd_cache.datasets.digests import content_digest
+from dgkd_cache.datasets.images import Images
 from dgkd_cache.errors import Mismatch
 
 __all__ = ["GuideSamples", "match_samples"]

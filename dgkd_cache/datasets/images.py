@@ -7,11 +7,10 @@ one changed pixel, one changed label or another order is detected.
 from __future__ import annotations
 
 import copy
-import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Literal, Protocol, Self
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -21,11 +20,12 @@ from torch import Tensor
 from dgkd_cache.datasets.arrays import check_pixels
 from dgkd_cache.datasets.channel_order import channels_are_last
 from dgkd_cache.datasets.decoders import DecoderName
+from dgkd_cache.datasets.digests import content_digest, digest_rows, pixel_digest
 from dgkd_cache.datasets.labels import check_classes, check_labels, label_count
 from dgkd_cache.device.device import usable_device
 from dgkd_cache.errors import DataUnreadable, InvalidInput
 from dgkd_cache.user_code import convert_errors
-from dgkd_stores import JsonValue, canonical_json
+from dgkd_stores import JsonValue
 from dgkd_stores.arguments import describe_value, integers, refusal, require_integer, require_kind
 
 __all__ = [
@@ -35,9 +35,6 @@ __all__ = [
     "Samples",
     "TensorImages",
     "Then",
-    "content_digest",
-    "digest_rows",
-    "pixel_digest",
     "unchanged",
 ]
 
@@ -45,7 +42,6 @@ DigestKind = Literal["pixels", "file"]
 Samples = Sequence[int] | NDArray[np.int64] | Tensor
 Then = Callable[[int, Tensor], Tensor]  # makes of a place and its image what `Images.each` yields
 
-_DIGEST_BYTES = 16
 READ_AHEAD = 64
 """Images of `each` in memory at a time: 100 MB of photographs, and work for many threads."""
 
@@ -279,53 +275,6 @@ class TensorImages(Images):
         moved = copy.copy(self)
         moved._images_NIHW, moved._original = images_NIHW, self
         return moved
-
-
-class Split(Protocol):
-    """The parts of a split that its digest covers."""
-
-    @property
-    def classes(self) -> Sequence[str]: ...
-    @property
-    def channels(self) -> int: ...
-    @property
-    def height(self) -> int | None: ...
-    @property
-    def width(self) -> int | None: ...
-    @property
-    def digest_kind(self) -> str: ...
-    @property
-    def labels_N(self) -> NDArray[np.int64]: ...
-    @property
-    def sample_digest_N16(self) -> NDArray[np.uint8]: ...
-
-
-def content_digest(split: Split) -> str:
-    """Returns SHA-256 (hex) over classes and geometry, labels and sample digests."""
-    record: dict[str, JsonValue] = {
-        "channels": split.channels,
-        "classes": list(split.classes),
-        "height": split.height,
-        "sample_digest": split.digest_kind,
-        "samples": len(split.labels_N),
-        "width": split.width,
-    }
-    content = hashlib.sha256(canonical_json(record))
-    content.update(split.labels_N.astype("<i8").tobytes())
-    content.update(split.sample_digest_N16.tobytes())
-    return content.hexdigest()
-
-
-def pixel_digest(image_IHW: Tensor) -> bytes:
-    """Returns the first 16 bytes of SHA-256 over the shape (three little-endian int64) and the pixels of one image."""
-    content = hashlib.sha256(np.asarray(image_IHW.shape, dtype="<i8").tobytes())
-    content.update(image_IHW.cpu().numpy().tobytes())
-    return content.digest()[:_DIGEST_BYTES]
-
-
-def digest_rows(digests: Iterable[bytes]) -> NDArray[np.uint8]:
-    """Returns digests of 16 bytes as the rows of an array."""
-    return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, _DIGEST_BYTES).copy()
 
 
 _SAMPLES = "samples' numbers, one-dimensional integers"

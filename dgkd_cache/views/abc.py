@@ -32,24 +32,26 @@ WordArray = npt.NDArray[np.uint64]
 class Transform(ABC):
     """A transform of a plan. Instances are frozen dataclasses whose fields define them completely.
 
-    Class attributes: `name`, its key in plans and texts; `arguments`, what stands in brackets in its text: its first
-    fields, of which those with a default may be left out at the end; `example`, such a text; `stage`, its place;
-    `exact`, whether pixels are the same on every machine (class b); `any_size`, whether it takes images that differ in
-    size and makes them one size (`apply` is then called with one image at a time); `channel_counts`, the numbers of
-    channels that it takes, none for all; `alone`, whether it must be a plan's only transform.
-
     A plan's transforms come in stages that do not fall: 0 resized-crop, 1 crop, 2 hflip, 3 colour, tone, geometry, blur
-    and policies in any order, 4 erasing, 5 mixing. Each stands in a plan once, and one alone mixes.
+    and policies in any order, 4 erasing, 5 mixing. Each stands in a plan once, and only one of them mixes.
     """
 
     name: ClassVar[str]
+    """The key in plans and texts."""
     arguments: ClassVar[tuple[Argument, ...]] = ()
+    """What stands in brackets in its text: its first fields. Those with a default may be left out at the end."""
     example: ClassVar[str] = ""
+    """A text with arguments, such as "crop(4)"."""
     stage: ClassVar[int]
+    """Its place among the transforms of a plan."""
     exact: ClassVar[bool] = True
+    """True if its pixels are the same on every machine (class b)."""
     any_size: ClassVar[bool] = False
+    """True if it takes images that differ in size, and makes them one size: `apply` then gets one image at a time."""
     channel_counts: ClassVar[tuple[int, ...]] = ()
+    """The numbers of channels that it takes; empty for all."""
     alone: ClassVar[bool] = False
+    """True if it must be the only transform of a plan."""
 
     def __post_init__(self) -> None:
         """Raises InvalidInput for arguments of another kind or out of range."""

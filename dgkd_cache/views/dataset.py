@@ -1,5 +1,4 @@
-"""Views for torch's DataLoader: a data set keyed by (view, sample), and the batch sampler that makes such
-keys.
+"""Views for torch's DataLoader: a data set keyed by (view, sample), and the batch sampler of such keys.
 
 The data set has no epoch state, so persistent workers also render exactly the requested views.
 """

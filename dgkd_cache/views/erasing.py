@@ -6,33 +6,27 @@ attempts; without one that fits, nothing is erased. Integer arithmetic alone: ra
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dgkd_cache.device.device import send
-from dgkd_cache.randomness.philox import integer_below
 from dgkd_cache.views.abc import IntArray, WordArray
 from dgkd_cache.views.arguments import probability
+from dgkd_cache.views.boxes import ATTEMPTS, RATIOS, are_ratios, box_limits, box_sides, draw_boxes, free_place
 from dgkd_cache.views.fixed_point import chance, fixed
-from dgkd_cache.views.integer_tables import is_table, log_middles_q16
+from dgkd_cache.views.integer_tables import log_middles_q16
+from dgkd_cache.views.operations.mixtures import put_box
 from dgkd_cache.views.registry import register_transform
 from dgkd_cache.views.sometimes import Sometimes
 
-__all__ = ["ATTEMPTS", "RATIOS", "Erasing"]
+__all__ = ["Erasing"]
 
-ATTEMPTS = 10
-RATIOS = 64  # entries of the table
-
-_AREA_LOW, _AREA_HIGH = fixed("0.02", 24), fixed("0.33", 24)
+_AREA = fixed("0.02", 24), fixed("0.33", 24)
 
 
 @cache
@@ -57,53 +51,40 @@ class Erasing(Sometimes):
     words = ATTEMPTS + 2
 
     probability: str = "0.5"
-    area_q24: tuple[int, int] = (_AREA_LOW, _AREA_HIGH)
+    area_q24: tuple[int, int] = _AREA
     ratio_q16: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.ratio_q16 == ():
             object.__setattr__(self, "ratio_q16", _ratios())
-        if self.area_q24 != (_AREA_LOW, _AREA_HIGH) or not _are_ratios(self.ratio_q16):
+        if self.area_q24 != _AREA or not are_ratios(self.ratio_q16, 2**14, 2**18):
             raise self.refusal(f"areas {self.area_q24!r:.40}, or ratios that are not {RATIOS} rising integers")
 
     @property
     def limits(self) -> dict[str, int]:
-        attempts = {f"attempt_{attempt}": _AREA_HIGH * RATIOS for attempt in range(ATTEMPTS)}
-        return super().limits | attempts | {"row": 2**32, "column": 2**32}
+        return super().limits | box_limits(self.area_q24[1])
 
     @property
     def outcomes(self) -> None:
         return None
 
     def parameters(self, words_BW: WordArray) -> IntArray:
-        lower_BW = words_BW << np.uint64(32)
-        area_BA = _AREA_LOW + integer_below(words_BW[:, 1:-1], _AREA_HIGH - _AREA_LOW)
-        attempt_BA = area_BA * RATIOS + integer_below(lower_BW[:, 1:-1], RATIOS)
-        place = [integer_below(words_BW[:, -1:], 2**32), integer_below(lower_BW[:, -1:], 2**32)]
-        return np.concatenate([chance(words_BW[:, :1], self.chance), attempt_BA, *place], axis=1)
+        boxes_BP = draw_boxes(words_BW[:, 1:], *self.area_q24)
+        return np.concatenate([chance(words_BW[:, :1], self.chance), boxes_BP], axis=1)
 
     def box(self, parameters: Sequence[int] | IntArray, height: int, width: int) -> tuple[int, int, int, int]:
         """Returns (top, left, height, width) of the box in an image of that size; without one, height and width 0."""
         _, *attempts, row, column = (int(value) for value in parameters)
         for attempt in attempts:
-            quadruple, ratio = 4 * height * width * (attempt // RATIOS), self.ratio_q16[attempt % RATIOS]
-            # round(sqrt(x)) is (isqrt(4x) + 1) // 2; x is area * ratio for the height, area / ratio for the width
-            tall = (math.isqrt(quadruple * ratio >> 40) + 1) // 2
-            wide = (math.isqrt(quadruple // (ratio << 8)) + 1) // 2
+            tall, wide = box_sides(attempt, self.ratio_q16, height * width)
             if tall < height and wide < width:
-                return (row * (height - tall + 1)) >> 32, (column * (width - wide + 1)) >> 32, tall, wide
+                return free_place(row, height, tall), free_place(column, width, wide), tall, wide
         return 0, 0, 0, 0
 
     def change(self, pixels_SIHW: Tensor, parameters_SP: IntArray) -> Tensor:
         height, width = pixels_SIHW.shape[2:]
-        boxes = np.array([self.box(parameters, height, width) for parameters in parameters_SP], np.int64)
-        top, left, tall, wide = send(boxes.T.copy(), pixels_SIHW.device)[..., None]
-        down_H, across_W = (torch.arange(side, device=pixels_SIHW.device) for side in (height, width))
-        rows_SH = (down_H >= top) & (down_H < top + tall)
-        columns_SW = (across_W >= left) & (across_W < left + wide)
-        return pixels_SIHW.masked_fill((rows_SH[:, :, None] & columns_SW[:, None])[:, None], 0)
-
-
-def _are_ratios(ratios: Any) -> bool:
-    return is_table(ratios, (RATIOS,), 2**14, 2**18) and all(low < high for low, high in itertools.pairwise(ratios))
+        boxes = [self.box(parameters, height, width) for parameters in parameters_SP]
+        top_S, left_S, tall_S, wide_S = np.array(boxes, np.int64).T
+        box_4S = np.stack([top_S, top_S + tall_S, left_S, left_S + wide_S])
+        return put_box(pixels_SIHW, torch.zeros_like(pixels_SIHW), box_4S)

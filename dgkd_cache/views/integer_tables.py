@@ -23,11 +23,8 @@ _BETA_DIGITS = 24
 
 def cos_sin_q30(degrees: Fraction) -> tuple[int, int]:
     """Returns cosine and sine of an angle from 0 to 180 degrees, q30."""
-    if degrees > 90:
-        cosine, sine = _cos_sin(180 - degrees)
-        return _fixed(-cosine, 30), _fixed(sine, 30)
-    cosine, sine = _cos_sin(degrees)
-    return _fixed(cosine, 30), _fixed(sine, 30)
+    cosine, sine = _cos_sin(min(degrees, 180 - degrees))
+    return _fixed(-cosine if degrees > 90 else cosine, 30), _fixed(sine, 30)
 
 
 def tan_q30(degrees: Fraction) -> int:

@@ -33,6 +33,24 @@ def gather_crop_flip(
     return gather_anywhere(images_NIHW, samples_B, dy_B, dx_B, flip_B, padding)
 
 
+def gather_anywhere(
+    images_NIHW: Tensor, samples_B: IntArray, dy_B: IntArray, dx_B: IntArray, flip_B: IntArray, padding: int
+) -> Tensor:
+    """Does what `gather_crop_flip` does, on any device, by one index for each pixel."""
+    device = images_NIHW.device
+    channels, height, width = images_NIHW.shape[1:]
+    numbers = send(np.stack([samples_B, dy_B, dx_B, flip_B]), device)
+    samples, dy, dx, flip = (row.unsqueeze(1) for row in numbers)
+    wide = width + 2 * padding
+    columns = torch.arange(width, device=device).unsqueeze(0)
+    columns_BW = torch.where(flip > 0, width - 1 - columns, columns) + dx
+    rows_BH = torch.arange(height, device=device).unsqueeze(0) + dy
+    pixels_BP = (rows_BH.unsqueeze(2) * wide + columns_BW.unsqueeze(1)).flatten(1)
+    padded = torch.nn.functional.pad(images_NIHW[samples.squeeze(1)], (padding,) * 4).flatten(2)
+    index = pixels_BP.unsqueeze(1).expand(-1, channels, -1)
+    return padded.gather(2, index).reshape(-1, channels, height, width)
+
+
 def resized_crop(image_IHW: Tensor, box: tuple[int, int, int, int], size: int) -> Tensor:
     """Resizes the box (top, left, height, width) of a uint8 image to [I, size, size]: bilinear with antialias."""
     top, left, height, width = box
@@ -100,21 +118,3 @@ def _mirror_order(rows: int, width: int) -> tuple[int, IntArray]:
     word = math.gcd(width, 8)
     order = np.arange(rows * width // word).reshape(rows, -1)[:, ::-1].reshape(-1)
     return word, order
-
-
-def gather_anywhere(
-    images_NIHW: Tensor, samples_B: IntArray, dy_B: IntArray, dx_B: IntArray, flip_B: IntArray, padding: int
-) -> Tensor:
-    """Does what `gather_crop_flip` does, on any device, by one index for each pixel."""
-    device = images_NIHW.device
-    channels, height, width = images_NIHW.shape[1:]
-    numbers = send(np.stack([samples_B, dy_B, dx_B, flip_B]), device)
-    samples, dy, dx, flip = (row.unsqueeze(1) for row in numbers)
-    wide = width + 2 * padding
-    columns = torch.arange(width, device=device).unsqueeze(0)
-    columns_BW = torch.where(flip > 0, width - 1 - columns, columns) + dx
-    rows_BH = torch.arange(height, device=device).unsqueeze(0) + dy
-    pixels_BP = (rows_BH.unsqueeze(2) * wide + columns_BW.unsqueeze(1)).flatten(1)
-    padded = torch.nn.functional.pad(images_NIHW[samples.squeeze(1)], (padding,) * 4).flatten(2)
-    index = pixels_BP.unsqueeze(1).expand(-1, channels, -1)
-    return padded.gather(2, index).reshape(-1, channels, height, width)

@@ -51,7 +51,9 @@ class TrivialAugment(Transform):
     stage = 3
     words = 1
     channel_counts = (1, 3)
-    space: ClassVar[Space] = Space(31, Fraction("0.99"), 32, 135, Fraction("0.99"), 6)
+    space: ClassVar[Space] = Space(
+        bins=31, shear=Fraction("0.99"), pixels=32, degrees=135, enhance=Fraction("0.99"), posterize=6
+    )
 
     cos_sin_q30: Rotations = ()
 
@@ -85,7 +87,9 @@ class RandAugment(Transform):
     example = "rand-augment(2, 9)"
     stage = 3
     channel_counts = (1, 3)
-    space: ClassVar[Space] = Space(31, Fraction("0.3"), None, 30, Fraction("0.9"), 4)
+    space: ClassVar[Space] = Space(
+        bins=31, shear=Fraction("0.3"), pixels=None, degrees=30, enhance=Fraction("0.9"), posterize=4
+    )
 
     operations: int = 2
     magnitude: int = 9
@@ -131,7 +135,9 @@ class AutoAugment(Transform):
     stage = 3
     words = 3
     channel_counts = (1, 3)
-    space: ClassVar[Space] = Space(10, Fraction("0.3"), None, 30, Fraction("0.9"), 4)
+    space: ClassVar[Space] = Space(
+        bins=10, shear=Fraction("0.3"), pixels=None, degrees=30, enhance=Fraction("0.9"), posterize=4
+    )
 
     policy: str = "imagenet"
     sub_policies: tuple[SubPolicy, ...] = ()

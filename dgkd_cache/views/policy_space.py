@@ -39,7 +39,7 @@ OPERATIONS = (
     "Equalize",
     "Invert",
 )
-"""All operations by torchvision's names: those of the policies that draw one are the first 14."""
+"""All operations by torchvision's names. Policies that draw one of them draw from the first 14."""
 
 _SHEAR_X, _SHEAR_Y, _TRANSLATE_X, _TRANSLATE_Y, _ROTATE = range(1, 6)
 _BLENDS: dict[int, Callable[[Tensor, IntArray], Tensor]] = {
@@ -56,20 +56,22 @@ _WITHOUT_MAGNITUDE: dict[int, Callable[[Tensor], Tensor]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Space:
-    """The greatest magnitudes of a policy, and their number `bins`.
-
-    `shear` is a slope; `pixels` a shift in pixels, None for 150/331 of the side; `degrees` an angle; `enhance` what a
-    factor differs from 1; `posterize` the bits that are lost.
-    """
+    """The number of magnitudes of a policy, and the greatest one of each operation."""
 
     bins: int
+    """The number of magnitudes."""
     shear: Fraction
+    """A slope."""
     pixels: int | None
+    """A translation in pixels; None for 150/331 of the side."""
     degrees: int
+    """An angle of a rotation."""
     enhance: Fraction
+    """The difference of a factor from 1: of brightness, color, contrast and sharpness."""
     posterize: int
+    """The bits that are lost."""
 
     @cached_property
     def rotations_q30(self) -> tuple[tuple[int, int], ...]:

@@ -7,34 +7,26 @@ table in the plan, so a box is the same on every machine. Its pixels are torchvi
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from typing import Any, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from dgkd_cache.randomness.philox import integer_below
 from dgkd_cache.views.abc import IntArray, Transform, WordArray
 from dgkd_cache.views.arguments import Integer
+from dgkd_cache.views.boxes import ATTEMPTS, RATIOS, are_ratios, box_limits, box_sides, draw_boxes, free_place
 from dgkd_cache.views.integer_tables import log_middles_q16
 from dgkd_cache.views.kernel import resized_crop
 from dgkd_cache.views.registry import register_transform
 
-__all__ = ["ATTEMPTS", "MAX_SIZE", "ResizedCrop", "ratio_table"]
+__all__ = ["MAX_SIZE", "ResizedCrop", "ratio_table"]
 
 MAX_SIZE = 1024
-ATTEMPTS = 10
-RATIOS = 64  # entries of the table
 
-_AREA_BITS = 24
-_AREA_LOW, _AREA_HIGH = 1342177, 2**_AREA_BITS  # 0.08 and 1 in units of 2^-24
-_RATIO_BITS = 16
+_AREA = 1342177, 2**24  # 0.08 and 1 in units of 2^-24
 
 
 @cache
@@ -62,35 +54,27 @@ class ResizedCrop(Transform):
     any_size = True
 
     size: int
+    area_q24: tuple[int, int] = _AREA
+    attempts: int = ATTEMPTS
     ratio_q16: tuple[int, ...] = ratio_table()
 
-    def to_dict(self) -> dict[str, Any]:
-        area = {"area_q24": [_AREA_LOW, _AREA_HIGH], "attempts": ATTEMPTS}
-        return super().to_dict() | area | {"ratio_q16": list(self.ratio_q16)}
-
-    @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> Self:
-        cls.check_keys(record, "name", "size", "area_q24", "attempts", "ratio_q16")
-        if record["area_q24"] != [_AREA_LOW, _AREA_HIGH] or record["attempts"] != ATTEMPTS:
-            raise cls.refusal(f"area {record['area_q24']!r:.40} and {record['attempts']!r:.40} attempts")
-        return cls(record["size"], _check_ratios(record["ratio_q16"]))
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.area_q24 != _AREA or self.attempts != ATTEMPTS:
+            raise self.refusal(f"area {self.area_q24!r:.40} and {self.attempts!r:.40} attempts")
+        if not are_ratios(self.ratio_q16, 2**15, 2**17):
+            raise self.refusal(f"a ratio table that is not {RATIOS} rising integers between 2^15 and 2^17")
 
     @property
     def limits(self) -> dict[str, int]:
-        attempts = {f"attempt_{attempt}": _AREA_HIGH * RATIOS for attempt in range(ATTEMPTS)}
-        return attempts | {"row": 2**32, "column": 2**32}
+        return box_limits(self.area_q24[1])
 
     @property
     def outcomes(self) -> None:
         return None
 
     def parameters(self, words_BW: WordArray) -> IntArray:
-        lower_BW = words_BW << np.uint64(32)
-        area_BA = _AREA_LOW + integer_below(words_BW[:, :ATTEMPTS], _AREA_HIGH - _AREA_LOW)
-        ratio_BA = integer_below(lower_BW[:, :ATTEMPTS], RATIOS)
-        row_B1 = integer_below(words_BW[:, ATTEMPTS:], 2**32)
-        column_B1 = integer_below(lower_BW[:, ATTEMPTS:], 2**32)
-        return np.concatenate([area_BA * RATIOS + ratio_BA, row_B1, column_B1], axis=1)
+        return draw_boxes(words_BW, *self.area_q24)
 
     def output_size(self, height: int | None, width: int | None) -> tuple[int, int]:
         return self.size, self.size
@@ -98,30 +82,18 @@ class ResizedCrop(Transform):
     def box(self, parameters: Sequence[int] | IntArray, height: int, width: int) -> tuple[int, int, int, int]:
         """Returns (top, left, height, width) of the box in an image of that size, by exact integer arithmetic."""
         *attempts, row, column = (int(value) for value in parameters)
-        box_height, box_width = self._box_size(attempts, height, width)
-        if box_height == 0:
-            box_height, box_width = _central_size(height, width)
-            return (height - box_height) // 2, (width - box_width) // 2, box_height, box_width
-        top = (row * (height - box_height + 1)) >> 32
-        left = (column * (width - box_width + 1)) >> 32
-        return top, left, box_height, box_width
+        for attempt in attempts:
+            box_width, box_height = box_sides(attempt, self.ratio_q16, height * width)
+            if 0 < box_width <= width and 0 < box_height <= height:
+                top, left = free_place(row, height, box_height), free_place(column, width, box_width)
+                return top, left, box_height, box_width
+        box_height, box_width = _central_size(height, width)
+        return (height - box_height) // 2, (width - box_width) // 2, box_height, box_width
 
     def apply(self, pixels_BIHW: Tensor, parameters_BP: IntArray) -> Tensor:
         height, width = pixels_BIHW.shape[-2:]
         boxes = (self.box(parameters, height, width) for parameters in parameters_BP)
         return torch.stack([resized_crop(image, box, self.size) for image, box in zip(pixels_BIHW, boxes, strict=True)])
-
-    def _box_size(self, attempts: Sequence[int], height: int, width: int) -> tuple[int, int]:
-        for attempt in attempts:
-            area, ratio = attempt // RATIOS, self.ratio_q16[attempt % RATIOS]
-            # round(sqrt(x)) is (isqrt(4x) + 1) // 2; x is area * ratio for the width, area / ratio for the
-            # height.
-            quadruple = 4 * height * width * area
-            box_width = (math.isqrt(quadruple * ratio >> (_AREA_BITS + _RATIO_BITS)) + 1) // 2
-            box_height = (math.isqrt(quadruple // (ratio << (_AREA_BITS - _RATIO_BITS))) + 1) // 2
-            if 0 < box_width <= width and 0 < box_height <= height:
-                return box_height, box_width
-        return 0, 0
 
 
 def _central_size(height: int, width: int) -> tuple[int, int]:
@@ -131,11 +103,3 @@ def _central_size(height: int, width: int) -> tuple[int, int]:
     if 3 * width > 4 * height:
         return height, (8 * height + 3) // 6
     return height, width
-
-
-def _check_ratios(ratios: Any) -> tuple[int, ...]:
-    numbers = ratios if isinstance(ratios, list) and all(type(ratio) is int for ratio in ratios) else []
-    rising = all(low < high for low, high in itertools.pairwise(numbers))
-    if len(numbers) != RATIOS or not rising or not 2**15 <= numbers[0] <= numbers[-1] <= 2**17:
-        raise ResizedCrop.refusal(f"a ratio table that is not {RATIOS} rising integers between 2^15 and 2^17")
-    return tuple(numbers)

@@ -33,9 +33,9 @@ def change_rows(pixels_BIHW: Tensor, rows_S: IntArray, change: Callable[..., Ten
 
 @dataclass(frozen=True)
 class Sometimes(Transform):
-    """A transform that is applied with a probability, its last argument, and needs no other parameter.
+    """A transform that is applied with a probability, its last argument.
 
-    Parameter: applied, 0 or 1.
+    Its first parameter is `applied`, 0 or 1; it has no other one, unless a subclass adds some.
     """
 
     words: ClassVar[int] = 1

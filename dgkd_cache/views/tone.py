@@ -1,6 +1,6 @@
-"""Tones: posterize, solarize, autocontrast, equalize and sharpness, each with a probability, as torchvision's Random...
+"""Tones: posterize, solarize, autocontrast, equalize and sharpness, each applied with a probability.
 
-All are integer arithmetic on uint8 (class b).
+They are torchvision's RandomPosterize, RandomSolarize and so on, in integer arithmetic on uint8 (class b).
 """
 
 from __future__ import annotations

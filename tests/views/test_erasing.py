@@ -13,7 +13,8 @@ from torchvision.transforms.v2 import functional
 
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.randomness.philox import philox_words
-from dgkd_cache.views.erasing import ATTEMPTS, RATIOS, Erasing
+from dgkd_cache.views.boxes import ATTEMPTS, RATIOS
+from dgkd_cache.views.erasing import Erasing
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.registry import parse_transform, transform_from_dict
 from dgkd_cache.views.renderer import ViewRenderer
