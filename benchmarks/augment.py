@@ -1,8 +1,8 @@
-"""Colour, geometry and policies beside torchvision v2 per sample, and crop and flip beside what they were before them.
+"""Colour, geometry and policies beside torchvision v2, and crop and flip beside the code of an earlier commit.
 
-At 32 pixels, each transform renders batches of 128 of a set in memory in one thread; torchvision's own class draws for
-itself and changes the same images one by one. The code of before is that of a commit, in the same process. Mixup and
-cutmix, after crop and flip, stand beside these alone: they render two samples for each, and mix them.
+At 32 pixels, each transform renders batches of 128 images in memory in one thread. torchvision's class draws its own
+parameters, and changes the same images one by one. The earlier renderer runs in the same process. Mixup and cutmix come
+after crop and flip, and stand beside these alone: for each sample they render two, and mix them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from dgkd_cache.views.renderer import ViewRenderer
 
 BATCH = 128
 BEFORE = "caf809a"
-"""The last commit with crop, hflip, resized-crop and none alone."""
+"""The last commit that had no other transforms than crop, hflip, resized-crop and none."""
 ROOT = Path(__file__).resolve().parent.parent
 
 SIDES: Sequence[tuple[str, Callable[[], v2.Transform], Bar | None]] = (
@@ -44,7 +44,7 @@ SIDES: Sequence[tuple[str, Callable[[], v2.Transform], Bar | None]] = (
     ("rotate(15)", lambda: v2.RandomRotation(15), None),
     ("erasing(0.25)", lambda: v2.RandomErasing(0.25), None),
 )
-"""Ours, torchvision's, and the bar."""
+"""The text of each transform, what makes torchvision's, and the bar."""
 
 CROP_FLIP = ["crop(4)", "hflip"]
 MIXING = ("mixup(0.2)", "cutmix(1)")
@@ -60,9 +60,6 @@ def main(given: Sequence[str] | None = None) -> None:
     notes = [] if rows else [f"No commit {options.before} is here to put crop and flip beside."]
     rows += [_beside_torchvision(text, theirs(), images, options, bar=bar) for text, theirs, bar in SIDES]
     rows += [_beside_crop_and_flip(text, images, options) for text in MIXING]
-    notes = (
-        [] if "before" in rows[0].what else [f"There is no commit {options.before} here to put crop and flip beside."]
-    )
     finish("augment", "Colour, geometry and policies", rows, options, notes)
 
 
@@ -96,17 +93,16 @@ def _beside_torchvision(text: str, theirs: v2.Transform, images: TensorImages, o
 def _beside_crop_and_flip(text: str, images: TensorImages, options: Any) -> Row:
     random = np.random.default_rng(0)
     order = [random.integers(0, options.samples, BATCH) for _ in range(5 * options.batches)]
-    view_B = np.zeros(BATCH, np.int64)
 
-    def timed(transforms: list[str], batch: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]) -> Timed:
+    def timed(transforms: list[str], *, times: int = 1) -> Timed:
         views = ViewRenderer(ViewPlan.build(image=(3, 32, 32), transforms=transforms), images)
-        pairs = [(np.resize(view_B, len(batch(samples_B))), batch(samples_B)) for samples_B in order]
-        return lambda _: seconds(lambda: [views.pixels(*pair) for pair in pairs], len(order) * BATCH)
+        view_B, batches = np.zeros(times * BATCH, np.int64), [np.tile(samples_B, times) for samples_B in order]
+        return lambda _: seconds(lambda: [views.pixels(view_B, each_B) for each_B in batches], len(order) * BATCH)
 
     sides = {
-        "mixed": timed([*CROP_FLIP, text], lambda samples_B: samples_B),
-        "crop, hflip": timed(CROP_FLIP, lambda samples_B: samples_B),
-        "two unmixed": timed(CROP_FLIP, lambda samples_B: np.tile(samples_B, 2)),
+        "mixed": timed([*CROP_FLIP, text]),
+        "crop, hflip": timed(CROP_FLIP),
+        "two unmixed": timed(CROP_FLIP, times=2),
     }
     times = rounds(sides, options.rounds)
     return ratio(
@@ -121,7 +117,7 @@ def _beside_crop_and_flip(text: str, images: TensorImages, options: Any) -> Row:
 
 
 def _before(images: TensorImages, options: Any) -> list[Row]:
-    """Crop and flip, by the renderer of a commit and by this one, of the same images; none without the commit."""
+    """Returns the row of crop and flip by the renderer of a commit and by this one; none without the commit."""
     before = _renderer_of(options.before)
     if before is None:
         return []
@@ -139,7 +135,7 @@ def _before(images: TensorImages, options: Any) -> list[Row]:
 
 
 def _renderer_of(commit: str) -> type[ViewRenderer] | None:
-    """The class ViewRenderer of a commit, with its own kernel and tables, if this is a repository that has it."""
+    """Returns the class ViewRenderer of a commit, with its own kernel and tables; None without that commit."""
     for name in ("kernel", "tables", "renderer"):
         command = ["git", "-C", str(ROOT), "show", f"{commit}:dgkd_cache/views/{name}.py"]
         done = subprocess.run(command, capture_output=True, text=True)

@@ -1,9 +1,9 @@
 """JPEGs decoded by each library that may do it, and by a data set beside its library alone.
 
-Each library is given the bytes of a file and makes 8-bit RGB in memory, on one thread; those that are not installed are
-left out. A data set besides reads the file, compares its digest and gives images in their order: it is timed beside the
-same library that reads and decodes the same files on as many threads. Photographs are made here (random colours with
-grain, 500 x 375 pixels); `--folder` adds the JPEGs below a folder.
+Each installed library gets the bytes of a file and makes 8-bit RGB in memory, in one thread. A data set also reads the
+file, compares its digest and gives images in their order. It is timed beside the same library, which reads and decodes
+the same files in as many threads. Photographs are made here: random colours with grain, 500 x 375 pixels. `--folder`
+adds the JPEGs below a folder.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main(given: Sequence[str] | None = None) -> None:
             paths = list(itertools.islice(sorted(folder.rglob("*.jp*g")), options.files))
             contents = [path.read_bytes() for path in paths]
             notes.append(f"{what}: {len(contents)} files of {sum(map(len, contents)) / len(contents) / 1e3:.1f} kB")
-            times = rounds({name: _each(decode, contents) for name, decode in found.items()}, options.rounds)
+            times = rounds({name: _timed(decode, contents) for name, decode in found.items()}, options.rounds)
             rows += [
                 ratio(f"{what}, one thread: {name}", times, over="pillow", under=name, floor_is="as fast as Pillow")
                 for name in found
@@ -59,7 +59,7 @@ def main(given: Sequence[str] | None = None) -> None:
 
 
 def libraries() -> dict[str, Decode]:
-    """Decodes the bytes of a JPEG by each library that is installed; Pillow is the first."""
+    """Returns for each installed library what decodes the bytes of a JPEG; Pillow is the first."""
     found: dict[str, Decode] = {"pillow": _pillow}
     for name, make in (
         ("torchvision", _torchvision),
@@ -78,7 +78,7 @@ _PACKAGES = {"turbojpeg": "PyTurboJPEG"}
 
 
 def photographs(folder: Path, files: int) -> None:
-    """Writes so many photographs, in two classes: about 100 kB each, as those of ImageNet."""
+    """Writes so many photographs in two classes, of about 100 kB each, like those of ImageNet."""
     random = np.random.default_rng(0)
     for number in range(files):
         coarse = Image.fromarray(random.integers(0, 256, (24, 32, 3), np.uint8))
@@ -90,7 +90,7 @@ def photographs(folder: Path, files: int) -> None:
 
 
 def _of_data_sets(folder: Path, found: Mapping[str, Decode], size: int, count: int) -> list[Row]:
-    """Decoding as a dump does it, and with its views, each beside the library alone."""
+    """Returns the rows of decoding as a dump does it, and of its views, each beside the library alone."""
     names: tuple[DecoderName, ...] = ("pillow", "torchcodec")
     return [row for name in names if name in found for row in _of_data_set(folder, name, found[name], size, count)]
 
@@ -124,7 +124,7 @@ def _of_data_set(folder: Path, decoder: DecoderName, decode: Decode, size: int, 
     ]
 
 
-def _each(decode: Decode, contents: Sequence[bytes]) -> Callable[[int], Span]:
+def _timed(decode: Decode, contents: Sequence[bytes]) -> Callable[[int], Span]:
     def work() -> None:
         for content in contents:
             decode(content)

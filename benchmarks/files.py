@@ -1,18 +1,16 @@
 """Folders of many files: indexed for the first time and again, small images decoded and kept, and an epoch's order.
 
-The files of ImageNet's number are tiny JPEGs, so that what is measured is what each file costs: 5 GB of disk. They are
-read as images that do not fit into memory are. Each load is a process of its own, without its imports; its memory is
-the most that was resident, with Python, torch and the libraries. What was just written is in the system's memory. One
-process is killed when it has kept half of the files, and another goes on: how many of the files it reads is told.
+As many tiny JPEGs as ImageNet has files (5 GB of disk) show what each file costs; they are read as images that do not
+fit into memory. Each load is a process of its own (`files_child.py`). Its time is without imports; its memory is the
+most that was resident, with Python, torch and the libraries. Files that were just written are in the system's memory.
+One process is killed when it has kept half of the files, and the next one tells how many it still reads.
 """
 
 from __future__ import annotations
 
 import io
-import itertools
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -24,18 +22,18 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.harness import Span, Stopwatch, arguments, at_most, finish, scratch, seconds
+from benchmarks.harness import Span, arguments, at_most, finish, scratch, seconds
 from benchmarks.result import Row, Side
 from benchmarks.spread import Bar
 from dgkd_cache.datasets import indexing
 from dgkd_cache.datasets.file_index import RACY_NS
-from dgkd_cache.datasets.folder import HOLD_BYTES, FolderImages
+from dgkd_cache.datasets.folder import HOLD_BYTES
 from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.views.plan import ViewPlan
 
 IMAGENET = 1_281_167
 _PICTURES = 64
-"""Tiny pictures that are encoded; a file has the bytes of one, and behind them its number, which no decoder reads."""
+"""Tiny pictures that are encoded. A file has the bytes of one, followed by its number, which no decoder reads."""
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -63,24 +61,6 @@ def main(given: Sequence[str] | None = None) -> None:
     taken = [_epoch(options.samples) for _ in range(options.rounds)]
     rows.append(_row(f"order and views of an epoch of {options.samples:,} samples", "s", taken, at_most(2)))
     finish("files", "Folders of many files", rows, options)
-
-
-def child(given: Sequence[str]) -> None:
-    """Loads a split, with its mean and deviation if it is held, and prints seconds, the most memory and files read."""
-    folder, hold, keeps = given
-    indexing._KEPT_FILES = min(indexing._KEPT_FILES, int(keeps))
-    own, read = indexing._read, itertools.count()
-
-    def reading(path: Path) -> Any:
-        next(read)
-        return own(path)
-
-    indexing._read = reading
-    stopwatch = Stopwatch()
-    images = FolderImages(Path(folder), name="files", split="train", hold_bytes=int(hold))
-    assert len(images.digest) == 64 and (hold == "0" or len(images.constants()) == 2)
-    nbytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"seconds": float(stopwatch.span()), "bytes": nbytes, "read": next(read)}))
 
 
 def write_jpegs(folder: Path, samples: int, classes: int, side: int) -> None:
@@ -115,13 +95,13 @@ def _killed_half_way(folder: Path, samples: int) -> int:
 
 
 def _child(folder: Path, hold: int, *, keeps: int) -> dict[str, Any]:
-    """The arguments that start a load in a process of its own, which keeps what it knows after so many files."""
+    """Returns the arguments that start a load as a process, which keeps what it knows after each `keeps` files."""
     command = [sys.executable, "-m", "benchmarks.files_child", str(folder / "train"), str(hold), str(keeps)]
     return {"args": command, "env": {**os.environ, "DGKD_CACHE_DIR": str(folder / "cache")}}
 
 
 def _epoch(samples: int) -> Span:
-    """The seconds of a shuffled order of all samples and their parameters of one view."""
+    """Returns the seconds of a shuffled order of all samples and their parameters in one view."""
     plan = ViewPlan.build(image=(3, None, None), transforms=["resized-crop(224)", "hflip"])
     run = RunRandom(0)
 
