@@ -49,7 +49,7 @@ def refuse_wrong_pruning(name: str, changes: Mapping[str, object], config: Works
             f"the variant {name} cannot set input_size",
             expected=f"the input size of {changes['prunes']}, whose student it prunes",
             found=f"input_size = {changes['input_size']!r}",
-            do=f"set it in {changes['prunes']}",
+            do="leave input_size out",
         )
     settings = config.distillation
     if config.pruning.criterion == "guided" and (settings.method == "scratch" or not settings.lambda_):

@@ -145,7 +145,7 @@ def test_segments_are_joined_and_none_is_lost(folder: Path) -> None:
 
 
 def test_two_lists_of_one_folder_leave_each_other_what_is_still_true(folder: Path) -> None:
-    """As the splits of a data set whose images lie in one folder; what is not true any more is left out."""
+    """The splits of a data set may have their images in one folder; what is not true any more is left out."""
     lists = [PATHS[:1], [*PATHS[1:], "dog/1.png", "dog/2.png"]]
     for path in lists[1][2:]:
         (folder / path).write_bytes(path.encode())

@@ -17,7 +17,8 @@ from dgkd_cache.study.results import make_results
 STUDY = Path(__file__).parents[2] / "docs" / "study"
 TOLD = (STUDY / "README.md").read_text(encoding="utf-8")
 ROW = re.compile(r"\| ([^|]+) \| (\d+\.\d\d ± \d+\.\d\d) \| (\d+\.\d\d ± \d+\.\d\d) \|")
-CELLS = {cell: (held, test) for cell, held, test in ROW.findall(TOLD)}
+SWEEP = next(part for part in TOLD.split("\n## ") if "(sweep/report.html)" in part)
+CELLS = {cell: (held, test) for cell, held, test in ROW.findall(SWEEP)}
 
 
 def load(path: Path) -> Any:
@@ -26,6 +27,9 @@ def load(path: Path) -> Any:
 
 RESULTS = load(STUDY / "sweep/results.json")
 FINISHED = [folder.parent.name for folder in sorted(STUDY.glob("*/results.json")) if folder.parent.name != "sweep"]
+METHODS = [name for name in FINISHED if "dgkd+drop" in load(STUDY / name / "results.json")["variants"]]
+"""The comparisons of the five methods."""
+SPARSITIES = ("0.5", "0.8", "0.9", "0.95")
 
 
 def of_cell(cell: str) -> list[dict[str, Any]]:
@@ -107,7 +111,7 @@ class Study:
         return f"{statistics.mean(values):.{digits}f} ± {statistics.stdev(values):.{digits}f}"
 
 
-@pytest.mark.parametrize("name", FINISHED)
+@pytest.mark.parametrize("name", [*METHODS, "draws"])
 def test_the_variants_of_a_study(name: str) -> None:
     study = Study(name)
     for variant in study.results["variants"]:
@@ -137,7 +141,7 @@ def test_the_comparisons_of_a_study(name: str) -> None:
     assert rows == re.findall(r"^\| .+ \| (?:in)?conclusive \|$", study.told, re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", FINISHED)
+@pytest.mark.parametrize("name", METHODS)
 def test_the_costs_of_a_study(name: str) -> None:
     """Epochs, forwards and bytes, added up from the records of the students and of all that guides them."""
     study = Study(name)
@@ -160,7 +164,7 @@ def test_the_costs_of_a_study(name: str) -> None:
     assert rows == re.findall(r"^\| .+ \| \d+ \+ \d+ \| .+ \|$", study.told, re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", FINISHED)
+@pytest.mark.parametrize("name", METHODS)
 def test_guided_students_are_worse_calibrated_in_every_seed(name: str) -> None:
     study = Study(name)
     scratch = study.of("scratch", "ece")
@@ -196,6 +200,68 @@ def test_one_kind_of_machine_is_told() -> None:
 def test_the_page_of_results_has_intervals_of_the_tables() -> None:
     page = (STUDY.parent / "results.md").read_text(encoding="utf-8")
     told = re.findall(r"\(95 %\s+interval\s+(\S+)\s+to\s+(\S+),\s+adjusted\s+p\s+(\S+)\)", page)
-    assert len(told) == len(FINISHED) == 2
-    for (low, high, p), name in zip(told, FINISHED, strict=True):
+    assert len(told) == len(METHODS) == 2
+    for (low, high, p), name in zip(told, METHODS, strict=True):
         assert f"| {low} to {high} | {p} |" in Study(name).told
+
+
+def test_the_sparsities_of_pruned_students() -> None:
+    """A row for each way of pruning, a column for each sparsity; every variant is in it."""
+    study = Study("pruning")
+    ways = dict.fromkeys(name.rpartition(" ")[0] for name in study.results["variants"] if name != "dense")
+    assert {"dense", *(f"{way} {sparsity}" for way in ways for sparsity in SPARSITIES)} == {*study.results["variants"]}
+    for way in ways:
+        cells = [study.spread(f"{way} {sparsity}", "top1", 2, 100) for sparsity in SPARSITIES]
+        assert f"| {way} | {' | '.join(cells)} |" in study.told
+    assert f"{study.spread('dense', 'top1', 2, 100)} %" in study.told
+
+
+def test_the_weights_of_pruned_students_are_as_many_as_their_sparsity_says() -> None:
+    study = Study("pruning")
+    for name, variant in study.results["variants"].items():
+        for run in variant["runs"].values():
+            pruned = load(study.folder / f"records/{run}.json")["training"].get("pruning")
+            assert (pruned is None) == (name == "dense")
+            if pruned is not None:
+                removed = pruned["weights_of"] - pruned["weights_kept"]
+                assert removed == round(float(name.rpartition(" ")[2]) * pruned["weights_of"])
+
+
+def test_the_costs_of_draws() -> None:
+    """A row for each number of draws: the forward passes of their dumps, and the bytes of their stores."""
+    study = Study("draws")
+    rows = []
+    for variant, number in (("no draws", 1), ("1 draw", 1), ("4 draws", 4), ("16 draws", 16)):
+        (run, *others) = study.results["variants"][variant]["runs"].values()
+        student = load(study.folder / f"records/{run}.json")
+        assert all(
+            load(study.folder / f"records/{one}.json")["store_bytes"] == student["store_bytes"] for one in others
+        )
+        (guide,) = student["guide_runs"]
+        forwards = number * load(study.folder / f"records/{guide}.json")["cost"]["dump_forwards"]
+        assert study.results["variants"][variant]["cost"]["guide_forwards"] == forwards
+        rows.append(f"| {variant} | {forwards / 1e6:.2f} | {sum(student['store_bytes'].values()) / 1e6:.1f} |")
+    assert rows == re.findall(r"^\| [^|]+ \| \d+\.\d\d \| \d+\.\d \|$", study.told, re.MULTILINE)
+
+
+def test_what_is_said_of_pruning_and_draws() -> None:
+    study, mean = Study("pruning"), statistics.mean
+    top1 = {name: 100 * mean(study.of(name, "top1")) for name in study.results["variants"]}
+    for sparsity in ("0.5", "0.8"):
+        ends = [value for name, value in top1.items() if name.endswith(f" {sparsity}")]
+        assert len(ends) == 5 and max(ends) - min(ends) < 0.9
+    assert max(abs(top1["dense"] - value) for name, value in top1.items() if name.endswith(" 0.5")) < 0.3
+    by_size = [top1[f"magnitude {one}"] - top1[f"gradient {one}"] for one in ("0.9", "0.95")]
+    guided = [top1[f"magnitude, 3 guides {one}"] - top1[f"3 guides {one}"] for one in ("0.9", "0.95")]
+    assert [f"{one:.1f}" for one in by_size + guided] == ["1.9", "3.9", "2.3", "4.2"]
+    later = [top1[f"{guides} 0.95"] - top1["gradient 0.95"] for guides in ("3 guides", "1 guide")]
+    assert [f"{one:.1f}" for one in later] == ["0.7", "0.9"]
+    assert f"{top1['magnitude, 3 guides 0.95'] - top1['magnitude 0.95']:.2f}" == "1.05"
+    assert f"{min(one['adjusted_p'] for one in study.results['comparisons']):.3f}" == "0.061"
+    draws = Study("draws")
+    (teacher,) = [one for one in draws.results["runs"].values() if one["model"] == "teacher"]
+    assert f"{100 * teacher['test']['top1']:.2f}" == "60.26" and teacher["test"]["top1"] < mean(
+        draws.of("scratch", "top1")
+    )
+    errors = [draws.of(name, "ece") for name in draws.results["variants"] if "draw" in name and name != "no draws"]
+    assert all(mine < other for found in errors for mine, other in zip(found, draws.of("no draws", "ece"), strict=True))
