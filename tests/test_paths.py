@@ -19,6 +19,7 @@ from dgkd_cache.paths import (
     cache_folder,
     data_folder,
     data_root,
+    dump_seconds_file,
     leftovers,
 )
 
@@ -34,7 +35,9 @@ def test_leftovers_are_checkpoints_and_nothing_of_anyone_else(tmp_path: Path) ->
 
 
 def test_every_file_of_a_run_is_among_its_patterns() -> None:
-    files = [CARD_FILE, INPUTS_FILE, METRICS_FILE, WEIGHTS_FILE, CHECKPOINT_FILE, DUMP_SECONDS_FILE, best_file(12)]
+    files = [CARD_FILE, INPUTS_FILE, METRICS_FILE, WEIGHTS_FILE, CHECKPOINT_FILE, best_file(12)]
+    files += [DUMP_SECONDS_FILE, dump_seconds_file(3)]
+    assert dump_seconds_file() == DUMP_SECONDS_FILE
     for name in files:
         assert sum(fnmatch(name, pattern) for pattern in RUN_FILES) == 1, name
     assert len(RUN_FILES) == len(files)
