@@ -153,7 +153,8 @@ class Workspace:
         if name not in self.config.chain:
             raise unknown_name("model", name, self.chain, do="[chain] in dgkd.toml lists the models")
         own = self.config.chain[name] if self.member(name).kind != "pruned" else None
-        return own or source_architecture(self.config, name, self.folder / "runs", named=self.named)
+        runs, adopting = self.folder / "runs", self.adopt_command
+        return own or source_architecture(self.config, name, runs, named=self.named, adopting=adopting)
 
     def guides_for(self, name: str, method: str | None = None) -> tuple[str, ...]:
         """Returns the guides of `name`, largest first, under `method` (default: the workspace's).

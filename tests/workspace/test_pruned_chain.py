@@ -143,7 +143,7 @@ def test_a_run_outside_of_the_chain_as_source(made: Workspace, tmp_path) -> None
     train(made, "other", architecture="plain2", training=made.config.training)
     text = CONFIG.format(chain='teacher = "plain4"\nta1 = "pruned:other@0.5"\nstudent = "plain2"')
     lacking = Workspace.init(tmp_path / "lacking", text)
-    with pytest.raises(Incomplete, match="no finished model in .*other") as caught:
+    with pytest.raises(Incomplete, match="ta1 is pruned from other, which is neither .*runs/other") as caught:
         run(lacking)
     assert caught.value.exit_code == 3 and not (lacking.folder / "runs").exists()
     shutil.copytree(made.run_folder("other"), lacking.folder / "runs" / "other")
