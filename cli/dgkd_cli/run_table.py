@@ -29,6 +29,8 @@ KEYS = (
 _ALWAYS = ("run", "state", "accuracy")
 _SETTINGS = ("objective", "lambda", "dropping", "seed", "epochs")
 """The settings that a short table shows whatever they are; the others only where runs differ in them."""
+_OF_PRUNED = ("pruning.sparsity", "pruning.criterion")
+"""The settings that tell a pruned run from others: they are columns as soon as one run has them."""
 _IN_DROPPING = ("keep", "drop")  # the cell of `dropping` has them
 _RIGHT = ("parameters", "lambda", "seed", "epochs", "accuracy", "validation_accuracy", "seconds", "size")
 
@@ -67,7 +69,8 @@ def short_table(runs: Sequence[RunEntry], *, width: int) -> str:
     values = {key: {cell for cell in cells if cell != "-"} for key, cells in columns.items()}
     alike = [key for key in _SETTINGS if len(values.get(key, ())) == 1 and _many(columns[key])]
     own = [key for key in _SETTINGS if key in columns and key not in alike]
-    others = [key for key in settings if len(values[key]) > 1 and key not in (*_SETTINGS, "method")]
+    tells = {key for key in settings if len(values[key]) > 1 or key in _OF_PRUNED}
+    others = [key for key in settings if key in tells and key not in (*_SETTINGS, "method")]
     names = ("run", "state", "architecture", "guides", "method", *own, *others, "accuracy", "parameters", "size")
     shown = {key: columns[key] if key in columns else _column(runs, key) for key in names}
     shown = {key: cells for key, cells in shown.items() if key in _ALWAYS or set(cells) != {"-"}}
@@ -129,7 +132,8 @@ def _number(value: float, key: str) -> str:
     if key == "seconds":
         return duration_text(value)
     if isinstance(value, float):
-        return f"{value:g}"
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)  # a sparsity of 0.9999999 is not 1
     return {"size": size_text, "parameters": count_text}.get(key, str)(value)
 
 

@@ -23,8 +23,11 @@ GUIDANCE = tuple(field.alias or name for name, field in DistillationConfig.model
 RECIPE = tuple(name for name in TrainingConfig.model_fields if name not in ("checkpoint_steps", "workers"))
 """The settings of every run; those that change only its speed are not among them."""
 
-PRUNING = ("sparsity", *PruningConfig.model_fields)
-"""The settings that a pruned run has besides, called `pruning.sparsity` and so on."""
+PRUNING = ("source", "sparsity", *PruningConfig.model_fields)
+"""The settings that a pruned run has besides, called `pruning.source` and so on; the source is the name of a run."""
+
+_OF_SOURCE = "source."
+"""Begins the key under which a record has the digest of the source."""
 
 _LONGEST = 200  # characters of a text
 
@@ -37,10 +40,12 @@ def settings_of(training: Mapping[str, object], before: Mapping[str, str]) -> di
     """
     found: dict[str, object] = {key: recorded_value(before, f"training.{key}") for key in RECIPE}
     found |= {key: recorded_value(before, f"distillation.{key}") for key in GUIDANCE}
+    sources = [key.removeprefix(_OF_SOURCE) for key in before if key.startswith(_OF_SOURCE)]
+    found["pruning.source"] = sources[0] if sources else None
     of_card = training.get("pruning")
     for key in PRUNING:
         dotted = f"pruning.{key}"
-        found[dotted] = recorded_value(before, dotted)
+        found.setdefault(dotted, recorded_value(before, dotted))
         if isinstance(of_card, Mapping) and key in of_card:
             found[dotted] = of_card[key]
     found["live"] = isinstance(recorded_value(before, "live"), str) if "live" in before else None

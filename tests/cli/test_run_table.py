@@ -79,6 +79,20 @@ def test_what_differs_is_a_column_and_what_does_not_fit_is_named() -> None:
     assert "hidden at 60 columns: size, parameters" in narrow and "`ls --long` shows all" in " ".join(narrow.split())
 
 
+def test_a_pruned_run_is_told_from_others_even_if_it_is_the_only_one() -> None:
+    """What all pruned runs have alike still tells them from the others."""
+    pruned = {"pruning.sparsity": 0.9999999, "pruning.criterion": "guided", "pruning.steps": 100}
+    lines = short_table([entry("a", "teacher"), entry("b", "teacher", **pruned)], width=200).splitlines()
+    assert lines[-3].split() == [
+        *("run", "state", "architecture", "guides", "method", "pruning.sparsity", "pruning.criterion", "accuracy"),
+        *("parameters", "size"),
+    ]
+    assert [line.split()[5:7] for line in lines[-2:]] == [["-", "-"], ["0.9999999", "guided"]]
+    assert "pruning" not in short_table([entry("a", "teacher")], width=200)
+    sources = [entry(name, "teacher", **pruned, **{"pruning.source": name}) for name in ("a", "b")]
+    assert "pruning.source" in short_table(sources, width=200).splitlines()[-3]
+
+
 def test_one_run_has_all_its_settings_in_its_line() -> None:
     header = short_table([entry("a", "teacher")], width=200).splitlines()[0].split()
     assert {"objective", "lambda", "dropping", "seed", "epochs"} <= {*header}

@@ -22,6 +22,16 @@ def test_a_record_and_a_card_say_the_same() -> None:
     assert settings_of({**recipe, **loss, "live": False}, {}) == expected
 
 
+def test_the_source_and_the_importance_of_a_pruned_run() -> None:
+    pruning = {"criterion": "gradient", "steps": 7, "batch_size": 16, "sparsity": 0.9}
+    expected = {f"pruning.{key}": value for key, value in pruning.items()} | {"pruning.source": "ta1"}
+    before = flatten({"pruning": pruning, "source": {"ta1": "ab" * 32}})
+    assert settings_of({}, before) == expected | {"method": "scratch"}
+    card = {"pruning": {**pruning, "source": "ta1", "weights": "ab" * 32, "layers": {"a": {"kept": 1, "of": 2}}}}
+    assert settings_of(card, {}) == expected
+    assert settings_of({"pruning": {"source": ["x" * 10] * 300, "sparsity": None}}, {}) == {}
+
+
 def test_a_run_without_guides_has_a_method_and_nothing_else_of_guidance() -> None:
     assert settings_of({}, flatten({"training": {"seed": 1}, "guides": {}})) == {"seed": 1, "method": "scratch"}
 
