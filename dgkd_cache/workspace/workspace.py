@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dgkd_cache.config.assignments import assign, parse_assignments
+from dgkd_cache.config.assignments import assign, parse_assignment, parse_assignments
 from dgkd_cache.config.members import Member
 from dgkd_cache.config.tables import DatasetConfig
 from dgkd_cache.config.workspace_config import (
@@ -109,6 +109,11 @@ class Workspace:
     def stopping(self, stop: Stop) -> Workspace:
         """Returns this workspace, which asks `stop` while it reads its data set."""
         return replace(self, stop=stop)
+
+    def hinting_without(self, *tables: str) -> Workspace:
+        """Returns this workspace, whose hints leave out the assignments to keys of `tables`; its settings stay."""
+        kept = tuple(one for one in self.assignments if parse_assignment(one)[0][0] not in tables)
+        return replace(self, assignments=kept)
 
     def naming(self, architectures: Iterable[str]) -> Workspace:
         """Returns this workspace with more architectures that the user names, besides those of [chain]."""

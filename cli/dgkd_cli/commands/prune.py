@@ -94,7 +94,8 @@ def prune(
         raise click.UsageError(f"--sparsity names {', '.join(map(str, twice))} more than once: name each once")
     chosen = () if guides is None else _split(guides)
     check_method("dgkd" if guides is not None else "scratch", None if guides is None else chosen)
-    workspace = app.workspace(architectures)
+    # A source or a guide that hints make has its own recipe: --set of these tables is for what is trained here.
+    workspace = app.workspace(architectures).hinting_without("training", "distillation", "pruning")
     names = [check_model_name(f"{name or model}-{sparsity_name(share)}") for share in shares]
     folder = resolve_run(workspace, model)
     check_architectures(architectures, [folder])

@@ -103,6 +103,23 @@ def test_what_is_not_there(
     assert said in " ".join(result.stderr.split())
 
 
+def test_hints_make_source_and_guides_by_their_own_recipe(
+    command: Command, workspace: Path, teacher: Path, job: Mock
+) -> None:
+    """--set of the retraining is not repeated: the source would be trained by it, and be stale for good."""
+    own = ["--set", "training.lr=0.001", "--set", "distillation.lambda=0.9", "--set", "pruning.steps=4"]
+    for words, hint in (
+        ("prune ta1 --sparsity 0.5 --criterion gradient", "`dgkd-cache run --set views.count=3` trains and dumps"),
+        ("prune teacher --sparsity 0.5 --guides teacher", "`dgkd-cache dump teacher --set views.count=3` makes it"),
+    ):
+        result = command(*words.split(), *own, "--set", "views.count=3")
+        assert hint in " ".join(result.stderr.split()), result.stderr
+    store(workspace, "big")
+    assert command("prune", "teacher", "--guides", "big", "--sparsity", "0.5", *own).exit_code == 0
+    (only,) = asked(job)
+    assert (only.training.lr, only.distillation.lambda_, only.pruning.settings.steps) == (0.001, 0.9, 4)
+
+
 def test_a_finished_chain_is_pruned_listed_dumped_and_exported(command: Command, here: Path) -> None:
     made = command("run", "-q")
     assert made.exit_code == 0, made.stderr
