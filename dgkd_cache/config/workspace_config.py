@@ -30,7 +30,7 @@ from dgkd_cache.config.tables import (
     ViewsConfig,
 )
 from dgkd_cache.errors import InvalidInput
-from dgkd_stores import did_you_mean
+from dgkd_stores import did_you_mean, split_draw_name
 
 __all__ = [
     "CONFIG_NAME",
@@ -97,16 +97,15 @@ def is_store_name(name: str) -> bool:
 
 def check_model_name(name: str) -> str:
     """Returns `name` if it is valid for a run and a store; otherwise raises InvalidInput."""
-    if not is_model_name(name):
-        raise InvalidInput(
-            "a model's name is not usable",
-            expected="1 to 64 of a-z, 0-9, _ and -",
-            found=repr(name),
-            do="choose another name"
-            if "/" not in name
-            else f"give the name alone, as {name.rstrip('/').split('/')[-1]}",
-        )
-    return name
+    if is_model_name(name):
+        return name
+    model, draw = split_draw_name(name)
+    do = "choose another name"
+    if "/" in name:
+        do = f"give the name alone, as {name.rstrip('/').split('/')[-1]}"
+    elif draw is not None:
+        do = f"give the name of the model, {model}: {name} is called the store of one of its draws"
+    raise InvalidInput("a model's name is not usable", expected="1 to 64 of a-z, 0-9, _ and -", found=repr(name), do=do)
 
 
 def read_config(path: Path) -> WorkspaceConfig:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from support.small_config import SMALL, parsed
 
@@ -73,6 +75,12 @@ def test_an_override_of_none_keeps_what_is_there() -> None:
 def test_names_that_could_not_be_folders_are_refused(name: str) -> None:
     with pytest.raises(InvalidInput, match="a-z, 0-9, _ and -"):
         check_model_name(name)
+
+
+def test_the_name_of_a_draw_is_no_model_and_its_model_is_told() -> None:
+    said = "found 'ta1.d12'; give the name of the model, ta1: ta1.d12 is called the store of one of its draws"
+    with pytest.raises(InvalidInput, match=re.escape(said)):
+        check_model_name("ta1.d12")
 
 
 def test_names_of_any_chain_are_taken() -> None:

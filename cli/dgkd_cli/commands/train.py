@@ -116,6 +116,7 @@ def train(
     """
     from dgkd_cache.config.workspace_config import override
     from dgkd_cache.distillation.methods import require_guides_of
+    from dgkd_cache.guides.patterns import pattern_guide
     from dgkd_cache.workspace.guide_stores import guides_with_stores
     from dgkd_cache.workspace.pruning import pruning_of
     from dgkd_cache.workspace.resolve import resolve_guides, resolve_run
@@ -128,6 +129,12 @@ def train(
         raise click.UsageError("--guides goes with --student; --method chooses the guides of --model")
     if live and (paths := [one for one in _split(guides) or () if "/" in one or one.endswith((".zarr", ".h5"))]):
         raise click.UsageError(f"--live forwards finished runs by their names, and {', '.join(paths)} is a path")
+    drawn = [one for one in _split(guides) or () if pattern_guide(one) or split_draw_name(one)[1] is not None]
+    if live and drawn:
+        raise click.UsageError(
+            f"--live forwards finished runs by their names, and {', '.join(drawn)} names stores of draws: leave --live "
+            "out, or name the model itself"
+        )
     if architectures and not live:
         raise click.UsageError("--architecture goes with --live: nothing else of `train` reads a guide's card")
     if student:
@@ -138,6 +145,11 @@ def train(
     if model:
         architecture, chosen = workspace.architecture(model), workspace.guides_for(model, method)
         check_has_guides(model, method, chosen)
+        if live and chosen and (draws := workspace.config.cache.draws):
+            raise click.UsageError(
+                f"--live forwards each guide once a step, without dropout, and [cache] has draws = {draws}, which are "
+                "guides of their own: leave --live out, or add --set cache.draws=0"
+            )
     else:
         architecture, chosen, method = student or "", _split(guides) or (), method or "dgkd"
     run_name = name or model or f"student-{re.sub('[^a-z0-9_-]+', '-', architecture.lower())}"[:64]

@@ -163,6 +163,23 @@ def test_live_guides_are_runs(command: Command, workspace: Path, train_job: Mock
     assert request(train_job).guides == []
 
 
+def test_live_guides_are_no_draws(command: Command, workspace: Path, train_job: Mock) -> None:
+    """Draws are rows of a store: the model itself would be another guide, and is not taken for them in silence."""
+    (workspace / "runs" / "teacher").mkdir(parents=True)
+    (workspace / "runs" / "teacher" / "card.json").write_text("{}")
+    for guide in ("teacher.d*", "teacher.d0"):
+        refused = command("train", "--student", "plain2", "--guides", guide, "--live")
+        assert (refused.exit_code, train_job.call_count) == (2, 0)
+        assert f"{guide} names stores of draws: leave --live out" in " ".join(refused.stderr.split())
+    refused = command("train", "ta1", "--live", "--set", "cache.draws=3")
+    assert (refused.exit_code, train_job.call_count) == (2, 0)
+    said = " ".join(refused.stderr.split())
+    assert "[cache] has draws = 3" in said and "leave --live out, or add --set cache.draws=0" in said
+    for words in ("train ta1 --live --set cache.draws=0", "train teacher --live --set cache.draws=3"):
+        assert "draws" not in command(*words.split()).stderr
+    assert command("train", "ta1", "--live", "--set", "cache.draws=0").exit_code == 0
+
+
 def test_fresh_is_asked_for(command: Command, workspace: Path, train_job: Mock) -> None:
     for options, fresh in (((), False), (("--fresh",), True)):
         assert command("train", "--model", "teacher", *options).exit_code == 0
