@@ -82,7 +82,8 @@ def make_croissant(store: GuideStore, *, name: str, data_licence: str, published
     guide, data = header.guide, header.dataset
     of_data = clean(data_licence_of(header, data_licence)) or "see its own source"
     licence = LICENCES.get(header.licence.strip().lower(), "")
-    source = f"of {clean(guide.architecture)} ({guide.parameters} parameters, "
+    drawn = f"draw {guide.draw}, a pass with dropout, of " if guide.draw is not None else ""
+    source = f"of {drawn}{clean(guide.architecture)} ({guide.parameters} parameters, "
     collection = "A trained model computed it from augmented images of the data set named above."
     if guide.identity is not None:
         source = "that a program gave ("

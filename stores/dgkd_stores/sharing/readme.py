@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dgkd_stores.coding.canonical import canonical_json
-from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.coding.strict_json import parse_strictly
+from dgkd_stores.format.draws import DRAW
+from dgkd_stores.format.header import GuideIdentity, StoreHeader
 from dgkd_stores.reading.reader import GuideStore
 from dgkd_stores.sharing.card_text import hub_licence, in_markdown, in_yaml, percent, size_category, size_text
 
@@ -93,8 +95,11 @@ def summary(header: StoreHeader) -> str:
             "maker's words."
         )
     model = f"{in_markdown(guide.architecture)} ({guide.parameters:,} parameters)"
+    drawn = f"draw {guide.draw} of " if guide.draw is not None else ""
+    active = ", in one pass with its dropout active," if drawn else ""
     return (
-        f"A guide for knowledge distillation: the temperature-softened logits of a trained {model} {images}. A student "
+        f"A guide for knowledge distillation: the temperature-softened logits of {drawn}a trained {model}{active} "
+        f"{images}. A student "
         "learns from it without the model; it holds neither images nor weights. A model computed every number in it."
     )
 
@@ -108,7 +113,10 @@ def _facts(store: GuideStore, data_licence: str) -> Iterator[tuple[str, str]]:
     header = store.header
     guide, data, compute = header.guide, header.dataset, header.compute
     tests = f" of {data.test_samples:,} test samples" if data.test_samples else ""
-    yield "accuracy", f"{percent(guide.accuracy)}{tests}, by the guide itself" if guide.accuracy else "not measured"
+    of_what = "the guide itself" if guide.draw is None else "this draw"
+    yield "accuracy", f"{percent(guide.accuracy)}{tests}, by {of_what}" if guide.accuracy else "not measured"
+    if guide.draw is not None:
+        yield "draw", f"{guide.draw}: one pass of the model with its dropout active, at {_rates(guide)}"
     yield "rows", f"{header.views:,} views x {data.samples:,} samples x {header.classes:,} classes"
     more = header.classes - _CLASSES_SHOWN
     classes = ", ".join(map(in_markdown, data.classes[:_CLASSES_SHOWN])) + (f" and {more:,} more" if more > 0 else "")
@@ -127,6 +135,12 @@ def _facts(store: GuideStore, data_licence: str) -> Iterator[tuple[str, str]]:
     yield "licence of the logits", in_markdown(header.licence) if header.licence else "not stated by their maker"
     yield "licence of the data", in_markdown(of_data) if of_data else "see the data set's own source"
     yield "seal", f"`{store.seal}`"
+
+
+def _rates(guide: GuideIdentity) -> str:
+    record: Any = guide.training[DRAW]
+    rates = sorted(set(record["rates"].values()), key=float)
+    return f"the rate{'s' * (len(rates) > 1)} {', '.join(map(in_markdown, rates[:_ENTRIES_SHOWN]))}"
 
 
 def _plan(plan: Mapping[str, Any]) -> str:
@@ -171,9 +185,28 @@ def _provenance(header: StoreHeader) -> Iterator[str]:
     settings = [f"{key} {guide.training[key]}" for key in _SETTINGS if key in guide.training]
     if settings:
         yield f"- trained with {in_markdown(', '.join(settings))}"
+    yield from _pruning(guide.training.get("pruning"))
     yield ""
     yield "All of this is in the store's header, which the seal covers. A seal tells that a store is whole, a signature"
     yield "beside it who made it. `dgkd-cache card` wrote this page from the store."
+
+
+def _pruning(text: object) -> Iterator[str]:
+    """Yields a line for a guide whose card says that it was pruned; none for any other, or for a text of another form.
+
+    The value of that key is the JSON of the model's card.
+    """
+    try:
+        found = parse_strictly(text.encode()) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        return
+    if not isinstance(found, Mapping):
+        return
+    kept, of = found.get("weights_kept"), found.get("weights_of")
+    if not isinstance(kept, int) or not isinstance(of, int):
+        return
+    source, criterion = (in_markdown(str(found.get(key, "?"))) for key in ("source", "criterion"))
+    yield f"- pruned from {source}: {kept:,} of {of:,} weights are left, by the criterion {criterion}; all others are 0"
 
 
 def _derivation(value: object) -> Iterator[str]:

@@ -83,6 +83,43 @@ def test_a_transform_of_several_numbers_has_them_by_name(tmp_path: Path) -> None
     assert "`crop(4), hflip, rand-augment(magnitude 9, operations 2), erasing(0.25), seed 3`" in page
 
 
+def trained(path: Path, **training: object) -> tuple[str, dict[str, str]]:
+    """The page and the croissant.json of a store whose guide was trained so."""
+
+    class Trained(SmallStore):
+        @property
+        def header(self) -> StoreHeader:
+            header = super().header
+            return replace(header, guide=replace(header.guide, training=training))
+
+    Trained(views=1).write(path)
+    with GuideStore.open(path) as store:
+        return make_readme(store, name="a.zarr", data_licence=""), croissant_of(store)
+
+
+def test_a_draw_is_said_to_be_one(tmp_path: Path) -> None:
+    rates = {"a": "0.5", "b": "0.25", "c": "0.5"}
+    page, machine = trained(tmp_path / "a.zarr", draw={"number": 3, "rates": rates})
+    assert "| draw | 3: one pass of the model with its dropout active, at the rates `0.25`, `0.5` |" in page
+    assert " test samples, by this draw |" in page and "by the guide itself" not in page
+    assert "logits of draw 3 of a trained" in page and ", in one pass with its dropout active, for every" in page
+    assert "logits of draw 3, a pass with dropout, of " in machine["description"]
+    plain, machine = trained(tmp_path / "b.zarr", draw="of lots")
+    assert "dropout" not in plain + machine["description"] and "by the guide itself" in plain
+
+
+def test_a_pruned_guide_is_said_to_be_one(tmp_path: Path) -> None:
+    """The header has the JSON of the card under that key; text of another form says nothing."""
+    told = {"source": "ta1 <b>", "weights_kept": 1234, "weights_of": 5000, "criterion": "guided", "sparsity": 0.7532}
+    page, _ = trained(tmp_path / "a.zarr", pruning=json.dumps(told))
+    assert (
+        "- pruned from `ta1 (b)`: 1,234 of 5,000 weights are left, by the criterion `guided`; all others are 0\n"
+        in page
+    )
+    for number, text in enumerate(("{", "[" * 5000, "3", "[]", "{}", '{"weights_kept": "1", "weights_of": 2}', 5)):
+        assert "pruned" not in trained(tmp_path / f"{number}.zarr", pruning=text)[0]
+
+
 class Given(SmallStore):
     """The store of a guide whose logits a program gave."""
 
