@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from dgkd_cache.config.workspace_config import WorkspaceConfig
-from dgkd_cache.errors import Incomplete, Mismatch, closest_names
+from dgkd_cache.errors import Incomplete, Mismatch
 from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.run_files.model_card import load_card
+from dgkd_stores import closest_names
 
 __all__ = ["source_architecture"]
 
