@@ -26,6 +26,7 @@ VARIANTS = {
     "two draws": {**KD, "draws": 2},
     "three draws": {**KD, "draws": 3},
     "three draws, student": {**KD, "draws": 3, "weights": "student", "percentile": 50.0},
+    "two draws, always": {**KD, "draws": 2, "dropping": "bernoulli", "keep": 0.25, "always": ["teacher"]},
 }
 
 
@@ -76,6 +77,14 @@ def test_a_student_is_what_training_under_dumped_draws_makes(finished: tuple[Stu
     assert again.weights_digest == load_card(run.path).weights_digest
 
 
+def test_a_model_that_is_always_kept_stands_for_its_draws(finished: tuple[Study, dict]) -> None:
+    """Neither draw is ever dropped, so the student is the one without dropping."""
+    study, results = finished
+    always, none = (study.plan.students[name, 4] for name in ("two draws, always", "two draws"))
+    assert not results["failed"] and always is not none
+    assert load_card(always.path).weights_digest == load_card(none.path).weights_digest
+
+
 def test_records_have_a_guide_once_and_its_draws(finished: tuple[Study, dict]) -> None:
     study, results = finished
     run = study.plan.students["three draws", 4]
@@ -87,7 +96,7 @@ def test_records_have_a_guide_once_and_its_draws(finished: tuple[Study, dict]) -
     assert "draw_of" not in read_record(study.plan.students["kd", 4])
     costs = {name: results["variants"][name]["cost"] for name in VARIANTS}
     one = costs["kd"]["guide_forwards"]
-    assert [costs[name]["guide_forwards"] / one for name in VARIANTS] == [1, 2, 3, 3]
+    assert [costs[name]["guide_forwards"] / one for name in VARIANTS] == [1, 2, 3, 3, 2]
     assert costs["three draws"]["guide_rows"] == 3 * costs["kd"]["guide_rows"] == 3 * 2 * 96
     sizes = [sum(file.stat().st_size for file in store.path.rglob("*") if file.is_file()) for store in run.guides]
     assert costs["three draws"]["cache_bytes"] == sum(sizes)

@@ -34,6 +34,7 @@ from dgkd_cache.workspace.tasks.published_pixels import unaugmented
 from dgkd_cache.workspace.tasks.row_settings import OTHER_IMPORTANCE, OTHER_LOSS
 from dgkd_cache.workspace.tasks.run_guides import open_guides
 from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores import split_draw_name
 from dgkd_stores.arguments import require_integer
 
 __all__ = ["RunSetup", "TrainRequest", "refuse_own_guide", "set_up_run"]
@@ -195,7 +196,8 @@ def _require_fitting(ws: Workspace, request: TrainRequest, guides: Sequence[str]
             found="none",
             do="give it that guide, or choose method scratch; only the first model of a chain has none",
         )
-    known = tuple(dict.fromkeys((*ws.chain, *guides)))
+    # The name of a model stands for all its draws.
+    known = tuple(dict.fromkeys((*ws.chain, *guides, *(split_draw_name(guide)[0] for guide in guides))))
     for name in settings.always:
         if name not in known:
             raise unknown_name("guide to keep always", name, known)
