@@ -44,16 +44,24 @@ def drawn(bars, plan, tmp_path: Path) -> Callable[..., NDArray[np.float32]]:
 
 
 @pytest.mark.parametrize(
-    "layer",
-    [nn.Dropout(0.5), nn.Dropout1d(0.5), nn.AlphaDropout(0.5), StochasticDepth(0.5, "row"), DropPath(0.5)],
-    ids=lambda layer: type(layer).__name__,
+    ("layer", "shape"),
+    [
+        (nn.Dropout(0.5), (4,)),
+        (nn.Dropout1d(0.5), (4, 1)),
+        (nn.Dropout2d(0.5), (4, 1, 1)),
+        (nn.AlphaDropout(0.5), (4,)),
+        (StochasticDepth(0.5, "row"), (4,)),
+        (StochasticDepth(0.5, "batch"), (4,)),
+        (DropPath(0.5), (4,)),
+    ],
+    ids=lambda given: getattr(given, "mode", type(given).__name__),
 )
-def test_masks_are_the_same_bits_in_batches_of_any_size(drawn, layer: nn.Module) -> None:
-    shape = (4, 1) if isinstance(layer, nn.Dropout1d) else (4,)
+def test_masks_are_the_same_bits_in_batches_of_any_size(drawn, layer: nn.Module, shape: tuple[int, ...]) -> None:
     whole = drawn(MaskOf(layer, shape=shape), batch_size=128)
     for batch_size in (1, 7):
         assert drawn(MaskOf(layer, shape=shape), batch_size=batch_size).tobytes() == whole.tobytes(), batch_size
     assert drawn(MaskOf(layer, shape=shape), 1, batch_size=128).tobytes() != whole.tobytes()
+    assert len(np.unique(whole[:100], axis=0)) > 1, "each sample has a mask of its own"
 
 
 def test_views_test_images_and_draws_have_masks_of_their_own(drawn) -> None:
