@@ -104,7 +104,7 @@ def check_model_name(name: str) -> str:
     if "/" in name:
         do = f"give the name alone, as {name.rstrip('/').split('/')[-1]}"
     elif draw is not None:
-        do = f"give the name of the model, {model}: {name} is called the store of one of its draws"
+        do = f"give the name of the model, {model}: a store of one of its draws is called {name}"
     raise InvalidInput("a model's name is not usable", expected="1 to 64 of a-z, 0-9, _ and -", found=repr(name), do=do)
 
 

@@ -78,7 +78,7 @@ def test_names_that_could_not_be_folders_are_refused(name: str) -> None:
 
 
 def test_the_name_of_a_draw_is_no_model_and_its_model_is_told() -> None:
-    said = "found 'ta1.d12'; give the name of the model, ta1: ta1.d12 is called the store of one of its draws"
+    said = "found 'ta1.d12'; give the name of the model, ta1: a store of one of its draws is called ta1.d12"
     with pytest.raises(InvalidInput, match=re.escape(said)):
         check_model_name("ta1.d12")
 

@@ -96,8 +96,8 @@ def prune(
     check_method("dgkd" if guides is not None else "scratch", None if guides is None else chosen)
     # A source or a guide that hints make has its own recipe: --set of these tables is for what is trained here.
     workspace = app.workspace(architectures).hinting_without("training", "distillation", "pruning")
-    names = [check_model_name(f"{name or model}-{sparsity_name(share)}") for share in shares]
     folder = resolve_run(workspace, model)
+    names = [check_model_name(f"{name or model}-{sparsity_name(share)}") for share in shares]
     check_architectures(architectures, [folder])
     config = workspace.config
     settings = override(config.pruning, {"criterion": criterion}, name="pruning")

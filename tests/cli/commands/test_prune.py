@@ -92,6 +92,7 @@ def test_bad_input_is_refused(
     [
         ("prune techer --sparsity 0.5 --criterion gradient", 2, "did you mean teacher?"),
         ("prune ta1 --sparsity 0.5 --criterion gradient", 3, "'ta1' is not trained"),
+        ("prune teacher.d1 --sparsity 0.5 --criterion gradient", 2, "give the name of the model, teacher"),
         ("prune teacher --sparsity 0.5 --guides big", 10, "no guide store for 'big'"),
     ],
 )
