@@ -20,6 +20,7 @@ __all__ = [
     "data_folder",
     "data_root",
     "dump_seconds_file",
+    "folders_in",
     "leftovers",
 ]
 
@@ -75,6 +76,11 @@ def cache_folder() -> Path:
     """Returns the folder of what can be made again: DGKD_CACHE_DIR, or the default one of this user."""
     given = os.environ.get("DGKD_CACHE_DIR")
     return Path(given).absolute() if given else data_root(None) / "cache"
+
+
+def folders_in(parent: Path) -> list[Path]:
+    """Returns the folders in a folder, in the order of their names; none where that is not there."""
+    return sorted(path for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
 
 
 def dump_seconds_file(draw: int | None = None) -> str:

@@ -20,6 +20,7 @@ from dgkd_cache.paths import (
     data_folder,
     data_root,
     dump_seconds_file,
+    folders_in,
     leftovers,
 )
 
@@ -63,3 +64,11 @@ def test_the_environment_may_name_the_folder_of_the_cache(tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DGKD_CACHE_DIR", "kept")
     assert cache_folder() == tmp_path / "kept"
+
+
+def test_folders_are_sorted_and_files_are_none(tmp_path: Path) -> None:
+    for name in ("b", "a", "c"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "aa").write_text("")
+    assert [path.name for path in folders_in(tmp_path)] == ["a", "b", "c"]
+    assert folders_in(tmp_path / "nowhere") == folders_in(tmp_path / "aa") == []

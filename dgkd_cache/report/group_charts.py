@@ -32,14 +32,14 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupChart:
-    """What a chart of groups shows, for any width."""
+    """A chart of groups, for any width."""
 
     title: str
     label: str
     """The words below the axis."""
     lines: tuple[Line, ...]
     at: Callable[[float], float]
-    """Where a value lies, in any unit that rises with it."""
+    """The place of a value on the axis, in any unit that rises with it."""
     tick: Callable[[float], str]
     """A value as the axis has it."""
     words: Callable[[float], str]

@@ -16,7 +16,7 @@ _OF_A_RUN = {"seed", "epoch_chosen", "guides", "method"}
 """Settings that differ between runs of one variant, or that are told elsewhere."""
 
 _OF_A_PRUNING = {"sparsity", "criterion", "source", "weights", "layers"}
-"""What a card says of a pruning that has a name of its own, is told elsewhere, or is as long as the model is deep."""
+"""Keys of a pruning in a card that are columns of their own, told elsewhere, or as long as the model is deep."""
 
 _WORDS_OF_MODELS = {"run", "model", "architecture", "pruned from", "draws", "weights (SHA-256)"}
 

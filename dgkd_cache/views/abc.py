@@ -39,7 +39,7 @@ class Transform(ABC):
     name: ClassVar[str]
     """The key in plans and texts."""
     arguments: ClassVar[tuple[Argument, ...]] = ()
-    """What stands in brackets in its text: its first fields. Those with a default may be left out at the end."""
+    """The arguments in brackets in its text: its first fields. Those with a default may be left out at the end."""
     example: ClassVar[str] = ""
     """A text with arguments, such as "crop(4)"."""
     stage: ClassVar[int]

@@ -26,11 +26,11 @@ from dgkd_cache.config.workspace_config import (
 )
 from dgkd_cache.distillation.methods import guides_of
 from dgkd_cache.errors import InvalidInput, unknown_name
-from dgkd_cache.paths import data_folder
+from dgkd_cache.paths import data_folder, folders_in
 from dgkd_cache.run_files.reading import START_OVER
 from dgkd_cache.workspace.command_lines import command_in
 from dgkd_cache.workspace.member_architecture import source_architecture
-from dgkd_cache.workspace.store_names import by_draw
+from dgkd_cache.workspace.store_names import chain_first
 from dgkd_stores import draw_name, signature_path, split_draw_name
 from dgkd_stores.arguments import as_path
 from dgkd_stores.disk import Stop, as_store_path, create_durably, expand_user, full_disk, make_folder, never
@@ -210,8 +210,9 @@ class Workspace:
 
     def runs(self) -> tuple[str, ...]:
         """Returns the names under `runs/`: the chain's first, in its order, then the others."""
-        found = _folders(self.folder / "runs")
-        return self._chain_first(path.name for path in found if is_model_name(path.name) and not path.is_symlink())
+        found = folders_in(self.folder / "runs")
+        names = (path.name for path in found if is_model_name(path.name) and not path.is_symlink())
+        return chain_first(names, self.chain)
 
     def other_runs(self) -> tuple[Path, ...]:
         """Returns everything in `runs/` except folders with a run's name, hidden files and locks."""
@@ -222,8 +223,9 @@ class Workspace:
 
     def stores(self) -> tuple[str, ...]:
         """Returns the names of the stores under `guides/`, finished or not, in the same order."""
-        found = _folders(self.folder / "guides")
-        return self._chain_first(path.stem for path in found if path.suffix == ".zarr" and is_store_name(path.stem))
+        found = folders_in(self.folder / "guides")
+        names = (path.stem for path in found if path.suffix == ".zarr" and is_store_name(path.stem))
+        return chain_first(names, self.chain)
 
     def guides(self) -> tuple[str, ...]:
         """Returns the content of `guides/` for a check: the names of stores, and the paths of anything else.
@@ -345,12 +347,3 @@ class Workspace:
             decoder=views.decoder,
             held_out=self.config.dataset.validation,
         )
-
-    def _chain_first(self, names: Iterable[str]) -> tuple[str, ...]:
-        found = set(names)
-        first = [name for name in self.chain if name in found]
-        return (*first, *sorted(found.difference(first), key=by_draw))
-
-
-def _folders(parent: Path) -> list[Path]:
-    return sorted(path for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []

@@ -80,7 +80,7 @@ def test_what_differs_is_a_column_and_what_does_not_fit_is_named() -> None:
 
 
 def test_a_pruned_run_is_told_from_others_even_if_it_is_the_only_one() -> None:
-    """What all pruned runs have alike still tells them from the others."""
+    """A setting that all pruned runs have alike still tells them from the others."""
     pruned = {"pruning.sparsity": 0.9999999, "pruning.criterion": "guided", "pruning.steps": 100}
     lines = short_table([entry("a", "teacher"), entry("b", "teacher", **pruned)], width=200).splitlines()
     assert lines[-3].split() == [

@@ -69,6 +69,6 @@ def require_rows_for(
 def require_rows_for_importance(
     distillation: DistillationConfig, pruning: Pruning, cache: CacheConfig, *, guides: Sequence[str]
 ) -> None:
-    """Raises InvalidInput if rows of `topk`, of these guides, cannot tell which weights to keep; see above."""
+    """Raises InvalidInput if rows of `topk`, of these guides, cannot tell which weights to keep: another guide loss."""
     if cache.encoding == "topk" and pruning.settings.criterion == "guided":
         require_all_classes(importance_loss(distillation, pruning), guides, do=OTHER_IMPORTANCE)
