@@ -96,7 +96,8 @@ def rgb(picture: Image.Image) -> NDArray[np.uint8]:
     Raises UndefinedRange, and what Pillow raises.
     """
     if picture.mode not in _MORE_THAN_8_BITS:
-        return np.array(picture.convert("RGB")).transpose(2, 0, 1)  # rows of pixels: another order costs a fifth
+        converted = picture if picture.mode == "RGB" else picture.convert("RGB")  # which copies one of this mode
+        return np.array(converted).transpose(2, 0, 1)  # rows of pixels: another order costs a fifth
     white = _white(picture)
     values_HW = np.asarray(picture).astype(np.int64)
     if isinstance(picture, TiffImageFile) and picture.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO:

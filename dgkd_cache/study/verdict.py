@@ -5,7 +5,7 @@ It is a pure function of the results, so that results.json, the command line and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 __all__ = ["verdict_sentence"]
@@ -29,7 +29,8 @@ def verdict_sentence(results: Mapping[str, Any]) -> str:
     `results` are those of `make_results`, whose `verdict` this is. Dense variants have at least two guides and are
     compared with variants that have fewer, whichever of the two is the reference; without any such comparison, the
     sentence is about guidance at all, and else about how variants differ. Of several variants it is about the one with
-    the smallest adjusted p, which is named where the verdicts of others, which follow, are not the same.
+    the smallest adjusted p, which is named where the verdicts of others are not the same. The others follow: those with
+    a verdict by name, those without one as a number where there are several.
     """
     subject, asked = _asked(results)
     if not asked:
@@ -49,7 +50,7 @@ def verdict_sentence(results: Mapping[str, Any]) -> str:
             shown = "No difference is shown" + ("; that of the smallest p: " if len(asked) > len(about) else ": ")
         sentence = f"{shown}{_differences(about)}{_cost(results, about[0])}"
     if others:
-        sentence += f"; {', '.join(map(_in_short, others))}"
+        sentence += f"; {', '.join(_in_short(others))}"
     if about[0]["exploratory"] and (seeds := len(about[0]["seeds"])):
         return f"Exploratory ({seeds} seed{'s' if seeds > 1 else ''}): {sentence}."
     return f"{sentence}."
@@ -134,6 +135,18 @@ def _cost(results: Mapping[str, Any], one: _Comparison) -> str:
     return f", for {epochs:,} epochs of training with its guides' (against {other:,}) and {forwards}"
 
 
-def _in_short(one: _Comparison) -> str:
+def _in_short(others: Sequence[_Comparison]) -> Iterator[str]:
+    """Yields each verdict; comparisons without one are counted, because a large study has dozens of them."""
+    unjudged = ("inconclusive", "incomplete")
+    yield from (_named(one) for one in others if one["verdict"] not in unjudged)
+    for verdict in unjudged:
+        found = [one for one in others if one["verdict"] == verdict]
+        if len(found) > 1:
+            yield f"{len(found)} other comparisons are {verdict}"
+        else:
+            yield from map(_named, found)
+
+
+def _named(one: _Comparison) -> str:
     difference = f" ({100 * one['mean']:+.2f})" if one["seeds"] else ""
     return f"{one['variant']} against {one['reference']} is {one['verdict']}{difference}"

@@ -108,6 +108,17 @@ def test_the_clearest_variant_is_told_first_and_the_others_follow() -> None:
     assert found.endswith("; dgkd+drop against scratch is inconclusive (+0.60).")
 
 
+def test_of_many_others_those_with_a_verdict_are_named_and_the_rest_is_counted() -> None:
+    found = results("scratch", "dgkd+drop", "dgkd")
+    other, clearest = found["comparisons"]
+    lower = {**other, "verdict": "lower", "mean": -0.01, "adjusted_p": 0.04}
+    many = [clearest, other, lower, *[{**other, "verdict": "incomplete"}] * 3, other]
+    assert verdict_sentence({**found, "comparisons": many}).endswith(
+        " guide forwards; dgkd+drop against scratch is lower (-1.00), 2 other comparisons are inconclusive, 3 other "
+        "comparisons are incomplete."
+    )
+
+
 def test_variants_of_one_verdict_are_not_told_apart() -> None:
     found = results("scratch", "dgkd+drop", "dgkd")
     for one in found["comparisons"]:
