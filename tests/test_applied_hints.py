@@ -231,6 +231,7 @@ ELSEWHERE = {
     "`dgkd-cache dump --model X --take-over`, with that dump's other options": "another host",
     "`--remake` would X again": "no error: a line of `run --dry-run`, followed in workspace/test_chain_preview.py",
     "put the files there, or leave --no-download out": "network",
+    "leave it out, or give --method in its place": "an option that goes: followed in cli/commands/test_train.py",
     "leave --resume out": "an option without a value: followed in cli/test_resume_option.py",
     "update with `pip install --upgrade dgkd-cache`": "network",
     "`--set X` matches the samples by content; align in [dataset] of dgkd.toml does so for all commands": "another "

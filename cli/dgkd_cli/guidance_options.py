@@ -13,7 +13,7 @@ import click
 
 from dgkd_cache.config.tables import DistillationConfig
 
-__all__ = ["check_dropping", "check_guidance_options", "check_has_guides", "check_method"]
+__all__ = ["check_dropping", "check_guidance_options", "check_has_guides", "check_method", "check_method_is_not_set"]
 
 _OF_GUIDANCE = (
     "live", "objective", "lambda", "temperature", "dropping", "keep", "drop", "always", "at_least_one"
@@ -41,6 +41,16 @@ def check_method(method: str | None, guides: Sequence[str] | None) -> None:
         )
     if guides is not None and method == "scratch":
         raise click.UsageError("--method scratch trains without guides: leave --guides out, or --method")
+
+
+def check_method_is_not_set(assignments: Sequence[str], *, do: str) -> None:
+    """Raises UsageError (exit 2) if --set names the method, where the model's guides are named on the command line."""
+    from dgkd_cache.config.assignments import parse_assignments
+
+    if ("distillation", "method") in parse_assignments(assignments):
+        raise click.UsageError(
+            f"--set distillation.method would have no effect, since --guides names the guides, or none: {do}"
+        )
 
 
 def check_has_guides(model: str, method: str | None, guides: Collection[str]) -> None:

@@ -21,7 +21,7 @@ from dgkd_cli.choices import choice_of, list_option, log_option, loggers
 from dgkd_cli.columns import Step, fit, terminal_width
 from dgkd_cli.completion import complete_guides
 from dgkd_cli.console import print_json
-from dgkd_cli.guidance_options import check_method
+from dgkd_cli.guidance_options import check_method, check_method_is_not_set
 from dgkd_cli.humanize import count_text, percent_text, with_numbers
 from dgkd_cli.named_model import model_name
 from dgkd_cli.settings_option import set_option
@@ -94,6 +94,7 @@ def prune(
         raise click.UsageError(f"--sparsity names {', '.join(map(str, twice))} more than once: name each once")
     chosen = () if guides is None else _split(guides)
     check_method("dgkd" if guides is not None else "scratch", None if guides is None else chosen)
+    check_method_is_not_set(app.assignments, do="leave it out")
     # A source or a guide that hints make has its own recipe: --set of these tables is for what is trained here.
     workspace = app.workspace(architectures).hinting_without("training", "distillation", "pruning")
     folder = resolve_run(workspace, model)

@@ -22,7 +22,13 @@ from dgkd_cli.app import (
 from dgkd_cli.choices import choice_of, list_option, log_option, loggers
 from dgkd_cli.completion import complete_architectures, complete_guides, complete_models
 from dgkd_cli.console import print_result
-from dgkd_cli.guidance_options import check_dropping, check_guidance_options, check_has_guides, check_method
+from dgkd_cli.guidance_options import (
+    check_dropping,
+    check_guidance_options,
+    check_has_guides,
+    check_method,
+    check_method_is_not_set,
+)
 from dgkd_cli.humanize import count_text, duration_text, percent_text, with_numbers
 from dgkd_cli.named_model import model_name
 from dgkd_cli.resume_option import check_resume, resume_option
@@ -139,6 +145,7 @@ def train(
         raise click.UsageError("--architecture goes with --live: nothing else of `train` reads a guide's card")
     if student:
         check_method(method, _split(guides))
+        check_method_is_not_set(app.assignments, do="leave it out, or give --method in its place")
     workspace = app.workspace((*architectures, student) if student else architectures)
     if model and model in workspace.chain and model not in workspace.trained_here:
         raise click.UsageError(f"{model} is {workspace.architecture(model)}: it is not trained here")

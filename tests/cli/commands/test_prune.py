@@ -72,6 +72,8 @@ def test_what_is_asked_of_the_task(command: Command, workspace: Path, teacher: P
         ("--sparsity 0.5 --guides ,", "--guides names no guide"),
         ("--sparsity 0.5 --guides big,big", "--guides names big more than once"),
         ("--sparsity 0.5 --guides big --set distillation.lambda=0.0", "found distillation.lambda = 0"),
+        ("--sparsity 0.5 --guides big --set distillation.method=kd", "distillation.method would have no effect"),
+        ("--sparsity 0.5 --criterion gradient --set distillation.method=kd", "names the guides, or none: leave it out"),
         ("--sparsity 0.5 --criterion size", "'size' is not one of 'guided', 'gradient', 'magnitude'"),
         ("--sparsity 0.5 --criterion gradient --set pruning.criterion=magnitude", "set the same key: give one of them"),
         ("--sparsity 0.5 --guides big --set pruning.steps=0", "steps"),

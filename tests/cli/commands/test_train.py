@@ -152,6 +152,22 @@ def test_a_guide_of_two_stores_and_its_name(
     assert "unknown guide to keep always 'bug'" in refused.stderr and "did you mean big" in refused.stderr
 
 
+def test_the_method_of_the_file_is_not_that_of_a_student_with_guides_of_its_own(
+    command: Command,
+    workspace: Path,
+    train_job: Mock,
+    dump: Callable[..., Path],
+    make_tiny: Callable[..., nn.Module],
+) -> None:
+    dump(workspace / "guides" / "big.zarr", make_tiny(1))
+    words = ("train", "--student", "plain2", "--guides", "big")
+    refused = command(*words, "--set", "distillation.method=kd")
+    assert (refused.exit_code, train_job.call_count) == (2, 0)
+    assert "leave it out, or give --method in its place" in " ".join(refused.stderr.split())
+    for followed in (words, (*words, "--method", "kd")):
+        assert command(*followed).exit_code == 0
+
+
 def test_live_guides_are_runs(command: Command, workspace: Path, train_job: Mock) -> None:
     lost = command("train", "--model", "ta1", "--live")
     assert lost.exit_code == 3
