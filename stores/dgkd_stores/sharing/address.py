@@ -5,6 +5,7 @@ An address never has credentials in it: they come from the environment and from 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _WEB = ("http", "https")
 _PLAIN = "!$&'()*+,;=:@~"
 """Characters that a browser shows as they are in a part of a path (RFC 3986), besides letters, digits and `-._`."""
+_COLON = re.compile(r"[^/]*:")
+"""The begin of an address of another machine, and of a URL with fewer than two slashes."""
 _RSYNC = ("sftp", "ssh", "scp", "rsync")
 _HOW = "credentials come from the environment and from profiles (docs/sharing.md, Credentials)"
 
@@ -75,6 +78,7 @@ def parse_address(text: str) -> Address:
         raise InvalidInput("an address cannot be used", expected="text without NUL", found=repr(text), do="correct it")
     found = _SCHEME.fullmatch(text)
     if found is None:
+        _refuse_no_folder(text)
         return _split("file", str(expand_user(text)))
     scheme, rest = found[1].lower(), found[2]
     if scheme in _RSYNC:
@@ -107,6 +111,21 @@ def parse_address(text: str) -> Address:
     if not host:
         raise InvalidInput(f"an address {scheme}:// of nothing", expected=f"{scheme}://NAME/...", found="no name")
     return _split(scheme, f"{scheme}://{rest.rstrip('/')}")
+
+
+def _refuse_no_folder(text: str) -> None:
+    """Raises InvalidInput for a text that would name a folder by mistake; the message does not repeat it."""
+    known = f"a folder, or one of {', '.join(f'{scheme}://' for scheme in _SCHEMES)}"
+    if not text:
+        do = "a dot is the current folder"
+        raise InvalidInput("an address without a text", expected=known, found="nothing", do=do)
+    if _COLON.match(text) and not os.path.lexists(text.partition("/")[0]):
+        raise InvalidInput(
+            "an address that is neither a URL nor a folder",
+            expected=known,
+            found="a colon without two slashes after it",
+            do="`rsync -a` copies a store to another machine; ./ goes before the name of a folder that has a colon",
+        )
 
 
 def _split(scheme: str, text: str) -> Address:

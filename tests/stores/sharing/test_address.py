@@ -106,3 +106,20 @@ def test_credentials_in_an_address_are_refused_and_not_repeated(text: str) -> No
 def test_other_addresses_are_refused(text: str, words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
         parse_address(text)
+
+
+@pytest.mark.parametrize("text", ["s3:/lab/x", "s3:lab", "lab.example:/srv/x", "user:Tell-Tale@host:x/a.zarr"])
+def test_a_folder_that_nobody_means_is_refused(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A URL without its slashes and an address for rsync would name folders of this machine."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidInput, match="a colon without two slashes") as refused:
+        parse_address(text)
+    assert refused.value.exit_code == 2 and "Tell-Tale" not in str(refused.value)
+    (tmp_path / text.partition("/")[0]).mkdir()
+    assert parse_address(text).scheme == parse_address(f"./{text}").scheme == parse_address("./a:b").scheme == "file"
+
+
+def test_no_text_is_no_address() -> None:
+    """As a variable that is not set leaves it: it would be the current folder."""
+    with pytest.raises(InvalidInput, match="a dot is the current folder"):
+        parse_address("")
