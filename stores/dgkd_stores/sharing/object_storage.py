@@ -15,10 +15,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dgkd_stores.errors import DgkdError, InvalidInput, StoreNotFound
+from dgkd_stores.errors import InvalidInput, StoreNotFound
 from dgkd_stores.sharing.address import Address
 from dgkd_stores.sharing.credentials import aws_settings, redacted
-from dgkd_stores.sharing.remote import Changed, Found, LostConnection, NoRanges, Reading, Remote, WritableRemote
+from dgkd_stores.sharing.remote import (
+    AccessRefused,
+    Changed,
+    Found,
+    LostConnection,
+    NoRanges,
+    Reading,
+    Remote,
+    WritableRemote,
+)
 
 if TYPE_CHECKING:
     from obstore import GetOptions
@@ -40,6 +49,8 @@ _ENDPOINTS = {
 _NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|specified bucket does not exist")
 _BODY = re.compile(r"\s*(?:\ufeff)?<.*", re.DOTALL)
 _TOLD = re.compile(r"<(Code|Message)>([^<]*)</")
+_NOT_IMPLEMENTED = "501 Not Implemented"
+"""The answer of a service that knows no conditions, and does not ignore them."""
 _ONCE: RetryConfig = {"max_retries": 0}
 _WRONG_RANGE = re.compile(
     r"Range request not supported|non-partial response|Requested \S+, got |content[-_]range", re.IGNORECASE
@@ -118,10 +129,10 @@ class WebServer(Remote):
             do="check its name, and the service and region that it is in; push makes no bucket",
         )
 
-    def _refused(self, name: str, error: Exception) -> DgkdError:
+    def _refused(self, name: str, error: Exception) -> AccessRefused:
         service = _SERVICES.get(self.address.partition("://")[0])
         public = f"; a public bucket wants {service}_SKIP_SIGNATURE=true" if service else ""
-        return DgkdError(
+        return AccessRefused(
             f"{self.address} refuses access to {name}",
             expected="credentials in the environment or a profile that permit it",
             found=_first_line(error),
@@ -131,6 +142,9 @@ class WebServer(Remote):
 
 class ObjectStorage(WebServer, WritableRemote):
     """Object storage: a web server that lists its objects and creates them."""
+
+    _unconditional = False
+    """True once the place has refused a request because of its condition: it is asked what is there instead."""
 
     def names(self, prefix: str) -> Mapping[str, Found]:
         import obstore
@@ -155,6 +169,8 @@ class ObjectStorage(WebServer, WritableRemote):
     def create(self, name: str, data: bytes | memoryview) -> bool:
         import obstore
 
+        if self._unconditional:
+            return self._create_plainly(name, data)
         try:
             with self._explained(name):
                 obstore.put(self._client, name, data, mode="create", use_multipart=False)
@@ -162,6 +178,18 @@ class ObjectStorage(WebServer, WritableRemote):
             return False
         except FileNotFoundError as error:
             raise self._no_bucket(error) from None
+        except LostConnection as error:
+            if _NOT_IMPLEMENTED not in str(error):
+                raise
+            self._unconditional, self.conditional = True, False
+            return self._create_plainly(name, data)
+        return True
+
+    def _create_plainly(self, name: str, data: bytes | memoryview) -> bool:
+        """Creates an object where no request may have a condition: another writer may come between the two."""
+        if name in self.names(name):
+            return False
+        self.replace(name, data)
         return True
 
     def replace(self, name: str, data: bytes | memoryview) -> None:
@@ -205,6 +233,8 @@ def open_object_storage(address: Address) -> WebServer:
         else:
             options = _client_options(plain=_plain("AZURE"))
             client = store.AzureStore(address.bucket, prefix=prefix, client_options=options, retry_config=_ONCE)
+    except InvalidInput:
+        raise
     except (exceptions.BaseError, ValueError) as error:
         raise InvalidInput(f"{address.place} cannot be used", found=_first_line(error)) from None
     return ObjectStorage(client, address.place)
@@ -236,9 +266,20 @@ def _require_obstore(scheme: str) -> None:
 
 
 def _plain(service: str, endpoint: str = "") -> bool:
-    """Returns True if plain HTTP may be used: to this machine, or where SERVICE_ALLOW_HTTP says so."""
+    """Returns True if plain HTTP may be used: to this machine, or where SERVICE_ALLOW_HTTP says so.
+
+    Raises InvalidInput for an endpoint that is plain HTTP and may not.
+    """
     endpoint = endpoint or next((os.environ[name] for name in _ENDPOINTS[service] if os.environ.get(name)), "")
-    return endpoint.startswith(_LOOPBACK) or os.environ.get(f"{service}_ALLOW_HTTP", "").lower() == "true"
+    plain = endpoint.lower().startswith(_LOOPBACK) or os.environ.get(f"{service}_ALLOW_HTTP", "").lower() == "true"
+    if endpoint.lower().startswith("http:") and not plain:
+        raise InvalidInput(
+            f"the endpoint {redacted(endpoint, os.environ)} is another machine, and plain HTTP",
+            expected="https://, so that nobody on the way reads or changes what is sent",
+            found="http://",
+            do=f"{service}_ALLOW_HTTP=true in the environment permits it",
+        )
+    return plain
 
 
 def _client_options(*, plain: bool = False) -> ClientConfig:

@@ -12,9 +12,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-__all__ = ["Changed", "Found", "LostConnection", "NoRanges", "Reading", "Remote", "WritableRemote"]
+from dgkd_stores.errors import DgkdError
+
+__all__ = ["AccessRefused", "Changed", "Found", "LostConnection", "NoRanges", "Reading", "Remote", "WritableRemote"]
 
 _MD5 = 32
+
+
+class AccessRefused(DgkdError):
+    """An object that the credentials, or the lack of them, do not permit."""
 
 
 class LostConnection(Exception):

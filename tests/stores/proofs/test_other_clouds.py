@@ -226,3 +226,15 @@ def test_connections_to_azure_that_are_cut(
         pull(address, tmp_path / "got")
         assert len(proxy.cuts) == 30
     assert tree(tmp_path / "got" / "a.zarr") == tree(path)
+
+
+def test_a_service_that_refuses_conditions(path: Path, other: Path, tmp_path: Path, google: FakeGcs) -> None:
+    """It gets plain writes of what is not there, and is reported, as one that ignores conditions is."""
+    google.conditions = False
+    address = f"gs://lab/guides-{next(_PLACES)}"
+    assert push(path, address).conditional is False
+    assert push(path, address).sent_files == 0
+    with pytest.raises(Mismatch):
+        push(other, address)
+    pull(address, tmp_path / "got")
+    assert tree(tmp_path / "got" / "a.zarr") == tree(path)

@@ -136,3 +136,22 @@ def test_what_the_hint_of_a_refusal_offers_works(
     assert refused.value.do.startswith("set them (") and "AWS_SKIP_SIGNATURE=true" in refused.value.do
     monkeypatch.setenv(name, value)
     assert b"".join(open_object_storage(parse_address("s3://lab")).read("c.0").pieces) == DATA
+
+
+def test_an_endpoint_of_plain_http_is_refused_with_the_variable_that_permits_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://AKIA:Tell-Tale@minio.example:9000")
+    with pytest.raises(InvalidInput, match="plain HTTP: expected https://") as refused:
+        open_object_storage(parse_address("s3://lab/x"))
+    assert refused.value.do == "AWS_ALLOW_HTTP=true in the environment permits it"
+    assert "Tell-Tale" not in str(refused.value)
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    assert open_object_storage(parse_address("s3://lab/x"))
+
+
+def test_a_wrong_profile_is_told_with_its_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nosuch")
+    with pytest.raises(InvalidInput) as refused:
+        open_object_storage(parse_address("s3://lab/x"))
+    assert refused.value.expected.startswith("a profile in") and "list-profiles" in refused.value.do

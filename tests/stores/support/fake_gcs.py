@@ -43,6 +43,8 @@ class FakeGcs:
     """Gives the status of an answer without effect, or -1 for a body that is cut in its middle; 0 for none."""
     asked: list[tuple[str, str, int]] = field(default_factory=list)
     """Method, name and status of each answer."""
+    conditions: bool = True
+    """False if it answers 501 to a write with a condition, as some services of the S3 API do."""
     ranges: list[tuple[str, str]] = field(default_factory=list)
     """Name and Range of each request that has one."""
 
@@ -104,6 +106,12 @@ def fake_gcs() -> Iterator[FakeGcs]:
 
         def put(self, name: str, sent: bytes) -> tuple[int, bytes, dict[str, str]]:
             wanted = self.headers.get("x-goog-if-generation-match")
+            if wanted is not None and not state.conditions:
+                return (
+                    501,
+                    b"<Error><Code>NotImplemented</Code></Error>",
+                    {},
+                )
             there = state.objects[name][1] if name in state.objects else 0
             if wanted is not None and int(wanted) != there:
                 return 412, b"<Error><Code>PreconditionFailed</Code></Error>", {}
