@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,6 +72,9 @@ class StoreResult:
             extent = "every row checked" if found.full else "rows not read"
             if found.origin_seal is not None:
                 extent += f", as in the published seal {found.origin_seal}"
+            elif source := _published(found.header.guide.training):
+                origin = f"{clean(found.path.name)}.origin"
+                extent += f", not compared with the published seal {source}: {origin} is not here"
             signed = f", {self.signature.note}" if self.signature and not self.signature.error else ""
             yield f"{name}: whole, {extent}: {held}, seal {found.seal}{signed}"
         else:
@@ -86,6 +89,14 @@ class StoreResult:
             yield f"{name}: {recomputed_line(self.recomputed)}"
         elif self.error:
             yield f"{name}: not recomputed: {self.error}"
+
+
+def _published(training: Mapping[str, Any]) -> str:
+    """Returns the seal of the store that the views were taken from, as anybody's header names it; "" without one."""
+    derived = training.get("derived_from")
+    sources = derived.get("sources") if isinstance(derived, Mapping) and derived.get("operation") == "subset" else None
+    first = sources[0] if isinstance(sources, list) and sources else None
+    return clean(str(first.get("seal"))) if isinstance(first, Mapping) else ""
 
 
 def gravest(codes: Iterable[int]) -> int:

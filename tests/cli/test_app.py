@@ -22,7 +22,7 @@ def option(verb: str, name: str) -> click.Option:
 
 
 def test_taking_over_is_the_same_for_every_verb_that_writes() -> None:
-    wordings = {option(verb, "take_over").help for verb in ("dump", "repair", "export", "import")}
+    wordings = {option(verb, "take_over").help for verb in ("dump", "repair", "export", "import", "push", "pull")}
     assert wordings == {"Take over what a process of another host or container holds, if you know it is no more."}
 
 

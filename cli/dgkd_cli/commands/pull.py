@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dgkd_cli.app import App, json_option, pass_app
+from dgkd_cli.app import App, json_option, pass_app, take_over_option
 from dgkd_cli.console import print_result
 from dgkd_cli.humanize import files_text
 from dgkd_cli.signature_check import key_options, signed_text, trusted_by_options
@@ -26,6 +26,7 @@ __all__ = ["pull"]
 @key_options
 @dry_run_option
 @jobs_option
+@take_over_option
 @json_option
 @pass_app
 def pull(
@@ -39,6 +40,7 @@ def pull(
     signer: str,
     dry_run: bool,
     jobs: int,
+    take_over: bool,
     as_json: bool,
 ) -> None:
     """Get a published store, and prove all of it.
@@ -79,6 +81,7 @@ def pull(
             views=views,
             jobs=jobs,
             dry_run=dry_run,
+            take_over=take_over,
             report=report,
             stop=stop,
         )

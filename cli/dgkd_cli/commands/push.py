@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dgkd_cli.app import App, json_option, pass_app
+from dgkd_cli.app import App, json_option, pass_app, take_over_option
 from dgkd_cli.completion import complete_stores
 from dgkd_cli.console import print_result
 from dgkd_cli.humanize import files_text
@@ -21,9 +21,19 @@ __all__ = ["push"]
 @click.option("--data-licence", default="", metavar="TEXT", help="The licence of the images, for the card.")
 @dry_run_option
 @jobs_option
+@take_over_option
 @json_option
 @pass_app
-def push(app: App, store: str, destination: str, data_licence: str, dry_run: bool, jobs: int, as_json: bool) -> None:
+def push(
+    app: App,
+    store: str,
+    destination: str,
+    data_licence: str,
+    dry_run: bool,
+    jobs: int,
+    take_over: bool,
+    as_json: bool,
+) -> None:
     """Publish a finished store, for other labs to pull.
 
     STORE is a name or a path. DEST is a folder, or an address of s3://, gs:// or az:// (extra `share`), or
@@ -45,7 +55,14 @@ def push(app: App, store: str, destination: str, data_licence: str, dry_run: boo
     path = store_at(app, store)
     with transferring(app, f"push {clean(path.name)}") as (report, stop):
         pushed = push_store(
-            path, destination, jobs=jobs, data_licence=data_licence, dry_run=dry_run, report=report, stop=stop
+            path,
+            destination,
+            jobs=jobs,
+            data_licence=data_licence,
+            dry_run=dry_run,
+            take_over=take_over,
+            report=report,
+            stop=stop,
         )
     if pushed.conditional is False:
         app.say(

@@ -6,6 +6,7 @@ header and that array; so rows with these digests are rows that were published.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +17,16 @@ from numpy.typing import NDArray
 from dgkd_stores.checking.damage import Damage
 from dgkd_stores.coding.digests import Seal, array_digest, differing_blocks, seal_of
 from dgkd_stores.containers import ZarrFolder
-from dgkd_stores.disk.files import read_small
-from dgkd_stores.errors import DgkdError
+from dgkd_stores.disk.files import lies_at, read_small
+from dgkd_stores.errors import DgkdError, Mismatch
 from dgkd_stores.format.derivation import derived_header
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.layout import StoreLayout
 
-__all__ = ["OriginCheck", "origin_path"]
+__all__ = ["OriginCheck", "origin_path", "refuse_other_origin"]
+
+_KEPT = ("zarr.json", "digest")
+"""What is kept of a published store."""
 
 _OWN = ("digest", "view_digest")
 """Arrays that have a row for each view, so that a part has others."""
@@ -31,6 +35,22 @@ _OWN = ("digest", "view_digest")
 def origin_path(store: Path) -> Path:
     """Returns the path of what is kept of the published store that `store` was taken from; it may not exist."""
     return store.with_name(f"{store.name}.origin")
+
+
+def refuse_other_origin(store: Path) -> None:
+    """Raises Mismatch if NAME.origin is there and is not what is kept of a published store, which may be replaced."""
+    path = origin_path(store)
+    if not lies_at(path):
+        return
+    found = "a link" if path.is_symlink() else "" if path.is_dir() else "a file"
+    found = found or next((repr(name) for name in sorted(os.listdir(path)) if name not in _KEPT), "")
+    if found:
+        raise Mismatch(
+            f"{path} is in the way of what proves {store.name}, and is left as it is",
+            expected="nothing, or root and digests of a published store",
+            found=found,
+            do="move it elsewhere, or give the store another name",
+        )
 
 
 class OriginCheck:

@@ -12,16 +12,28 @@ from pathlib import Path
 
 from dgkd_stores.disk.files import read_small, write_durably
 from dgkd_stores.disk.locks import ViewLock
-from dgkd_stores.errors import UnsafeStore
+from dgkd_stores.errors import Mismatch, UnsafeStore
 from dgkd_stores.sharing.cards import CROISSANT, README, card_of
 from dgkd_stores.sharing.ed25519 import MAX_KEY_BYTES
 from dgkd_stores.sharing.fetch import Fetcher
+from dgkd_stores.sharing.one_guide import OTHER_PLACE
 from dgkd_stores.sharing.parallel import Tally
-from dgkd_stores.sharing.remote import Remote, WritableRemote
+from dgkd_stores.sharing.remote import AccessRefused, Remote, WritableRemote
 from dgkd_stores.sharing.requests import attempt
 from dgkd_stores.sharing.signatures import read_signature, signature_path
 
-__all__ = ["differing", "fetch_signature", "files_beside", "keep_signature", "publish_beside"]
+__all__ = [
+    "differing",
+    "fetch_signature",
+    "files_beside",
+    "keep_signature",
+    "publish_beside",
+    "refuse_other_texts",
+]
+
+_OURS = {README: b"`dgkd-cache card` wrote this page", CROISSANT: b"dgkd-cache"}
+"""What the card of any guide has in each of its files; a text without it is somebody else's."""
+_MAX_CARD_BYTES = 2**26
 
 
 def files_beside(store: Path, name: str, *, data_licence: str) -> dict[str, bytes]:
@@ -45,6 +57,22 @@ def differing(remote: Remote, files: Mapping[str, bytes], tally: Tally) -> dict[
     return found
 
 
+def refuse_other_texts(remote: Remote, changed: Mapping[str, bytes], tally: Tally) -> None:
+    """Raises Mismatch if a README.md or croissant.json that would be replaced is not of a card."""
+    for name in sorted(_OURS.keys() & changed.keys()):
+        try:
+            there = Fetcher(remote, "", tally).small(name, limit=_MAX_CARD_BYTES)
+        except FileNotFoundError:
+            continue
+        if _OURS[name] not in there:
+            raise Mismatch(
+                f"{remote.address} has a {name} that is no card of a guide",
+                expected="none, or the card of an earlier guide: a place holds one guide and its card",
+                found="another text",
+                do=OTHER_PLACE,
+            )
+
+
 def publish_beside(remote: WritableRemote, files: Mapping[str, bytes], tally: Tally) -> None:
     """Publishes files beside a store, each of which replaces one of that name."""
     for name, data in files.items():
@@ -52,10 +80,18 @@ def publish_beside(remote: WritableRemote, files: Mapping[str, bytes], tally: Ta
 
 
 def fetch_signature(remote: Remote, name: str, tally: Tally) -> bytes | None:
-    """Returns the content of the signature that lies beside the store `name` at a place; None if there is none."""
+    """Returns the content of the signature that lies beside the store `name` at a place; None if there is none.
+
+    Where the place cannot list, one that it refuses to give is none.
+    """
     try:
         return Fetcher(remote, "", tally).small(f"{name}.sig", limit=MAX_KEY_BYTES)
     except FileNotFoundError:
+        return None
+    except AccessRefused:
+        # A bucket that everybody may read and nobody may list says so of every object that is not there.
+        if attempt(tally, lambda: remote.names(f"{name}.sig"), name) is not None:
+            raise
         return None
 
 

@@ -62,7 +62,7 @@ class StoreDifference:
     seals: tuple[str, str]
     """Both seals."""
     header: Mapping[str, tuple[str, str]]
-    """The keys of the header that differ, dotted, each with both values as JSON, or `missing`."""
+    """The keys of the header that differ, dotted, each with both values as text, cut where it is long, or `missing`."""
     arrays: tuple[ArrayDifference, ...]
     """The arrays outside the rows that differ."""
     only: tuple[tuple[int, ...], tuple[int, ...]]

@@ -30,10 +30,13 @@ __all__ = ["Folder"]
 
 
 class Folder(WritableRemote):
-    """The folder `path`; it is made when something is published in it."""
+    """The folder `path`; it is made when something is published in it.
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.address = path, str(path)
+    `take_over` is that of `Lock`, for who publishes.
+    """
+
+    def __init__(self, path: Path, *, take_over: bool = False) -> None:
+        self.path, self.address, self._take_over = path, str(path), take_over
         self._lock: ViewLock | None = None
 
     def names(self, prefix: str) -> Mapping[str, Found]:
@@ -78,7 +81,7 @@ class Folder(WritableRemote):
     def publishing(self, name: str) -> Iterator[None]:
         with full_disk(self.path):
             make_folder(self.path)
-        with ViewLock(self.path / name, ALL_VIEWS, guide="") as lock:
+        with ViewLock(self.path / name, ALL_VIEWS, guide="", take_over=self._take_over) as lock:
             self._lock = lock
             try:
                 yield

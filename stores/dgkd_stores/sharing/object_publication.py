@@ -45,7 +45,6 @@ class ObjectPublication(Publication[WritableRemote]):
         in_parallel(self._send_rows, self._inventory.rows(), jobs=jobs, tally=self._tally)
 
     def _send_root(self, beside: Mapping[str, bytes]) -> None:
-        # A root that is there came last: what it stands for was compared then.
         self._send(ROOT, self._inventory.read(ROOT))
         require_place(self._remote, self._name, self._tally)
         publish_beside(self._remote, beside, self._tally)

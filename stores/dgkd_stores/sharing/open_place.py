@@ -11,11 +11,13 @@ from dgkd_stores.sharing.remote import Remote
 __all__ = ["open_place"]
 
 
-def open_place(address: Address) -> Remote:
+def open_place(address: Address, *, take_over: bool = False) -> Remote:
     """Returns the place at an address; sends no request.
+
+    `take_over` is that of `Lock`, for a folder that is published in.
 
     Raises InvalidInput if the address, the settings of its service, or the installed packages do not permit it.
     """
     if address.scheme == "file":
-        return Folder(address.folder)
+        return Folder(address.folder, take_over=take_over)
     return open_hub(address) if address.scheme == "hf" else open_object_storage(address)

@@ -33,6 +33,18 @@ class Tally:
             self.total = max(self.total, self.done)
             self._report(self.done, self.total)
 
+    def counting(self, times: int = 1) -> Callable[[int, int], None]:
+        """Returns the `report` of a call that reads a store: its bytes count here, of `times` as many in all."""
+        before = 0
+
+        def report(done: int, total: int) -> None:
+            nonlocal before
+            self.total = times * total
+            self.advance(done - before)
+            before = done
+
+        return report
+
     def check(self) -> Literal[False]:
         """Raises Interrupted if the user or the error of another thread has stopped the work; else returns False.
 

@@ -43,10 +43,11 @@ class Publication(ABC, Generic[RemoteT]):
     def run(self, beside: Mapping[str, bytes], *, jobs: int) -> None:
         """Sends what is missing, `jobs` files at a time where the place permits it, and compares what is there.
 
-        `beside` has the files that are to be sent after the root.
+        `beside` has the files that are to be sent after the root. What is there is compared even if nothing is missing,
+        for it may have been damaged since.
         """
+        self._send_files(jobs)
         if self.missing:
-            self._send_files(jobs)
             there = self._list()
             if lost := [file for file in self._inventory.sizes if file not in there and file != ROOT]:
                 expected, do = self._lost

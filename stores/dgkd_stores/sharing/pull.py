@@ -32,6 +32,7 @@ def pull(
     views: range | None = None,
     jobs: int = 4,
     dry_run: bool = False,
+    take_over: bool = False,
     report: Callable[[int, int], None] = lambda done, total: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Pulled:
@@ -41,7 +42,8 @@ def pull(
     that is there already, of the same seal, is verified; if it is damaged, only what is wrong is fetched. `seal` is
     the one that it must have; with `trusted` it must have a signature by one of these keys, which is checked before
     its rows are fetched. A signature is kept beside the store. `jobs` is the number of files on their way at a
-    time; `report` gets the bytes done and the total; `stop` is called between pieces. Raises StoreNotFound,
+    time; with `take_over` a process that another host or container holds a lock for counts as dead, as in `convert`;
+    `report` gets the bytes done and the total; `stop` is called between pieces. Raises StoreNotFound,
     Incomplete for a store without a seal or after lost connections, Damaged for content that its seal does not fit,
     Mismatch for another seal, a signature that does not count, or something else at the destination, Locked while
     another process writes there, NoSpace, UnsafeStore as `GuideStore.open`, InvalidInput for an address or a seal
@@ -50,7 +52,7 @@ def pull(
     require_kind("pull", "source", source, str, expected="an address, as text")
     into = as_path("pull", "destination", destination)
     require_integer("pull", "jobs", jobs, low=1, high=256)
-    require_flags("pull", dry_run=dry_run)
+    require_flags("pull", dry_run=dry_run, take_over=take_over)
     require_callable("pull", report=report, stop=stop)
     require_kind("pull", "trusted", trusted, (TrustedKeys, type(None)), expected="TrustedKeys, or None")
     if seal is not None and not HEX64.fullmatch(str(seal)):
@@ -70,6 +72,7 @@ def pull(
         trusted=trusted,
         views=views,
         jobs=jobs,
+        take_over=take_over,
         tally=tally,
     )
     return one.run(dry_run=dry_run)

@@ -6,7 +6,6 @@ held to its digests as soon as it is there. What has arrived lies in a hidden fo
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 from collections.abc import Mapping
@@ -14,13 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dgkd_stores.checking.damage import Verification
-from dgkd_stores.checking.origin import origin_path
+from dgkd_stores.checking.origin import origin_path, refuse_other_origin
 from dgkd_stores.checking.verify import verify
 from dgkd_stores.disk.files import make_folder, publish_new
 from dgkd_stores.disk.locks import ALL_VIEWS, ViewLock
 from dgkd_stores.disk.paths import names_hdf5
 from dgkd_stores.disk.refusals import full_disk
-from dgkd_stores.errors import Damaged, DgkdError, Mismatch, UnsafeStore
+from dgkd_stores.errors import Damaged, DgkdError, Interrupted, Mismatch, UnsafeStore
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.limits import MAX_METADATA_BYTES
 from dgkd_stores.sharing.beside import fetch_signature, keep_signature
@@ -55,6 +54,7 @@ class Pulling:
     trusted: TrustedKeys | None
     views: range | None
     jobs: int
+    take_over: bool
     tally: Tally
     _signed: bytes | None = None
     _signature: Signature | None = None
@@ -67,7 +67,8 @@ class Pulling:
         # The files of chunks name themselves where they are fetched; this is for all else that is written.
         with full_disk(self.target, left=LEFT):
             make_folder(self.target.parent)
-            with ViewLock(self.target, ALL_VIEWS, guide="") as lock, lock.unfinished("guard") as scratch_folder:
+            lock = ViewLock(self.target, ALL_VIEWS, guide="", take_over=self.take_over)
+            with lock, lock.unfinished("guard") as scratch_folder:
                 scratch_folder.mkdir()
                 return work(scratch_folder, lock)
 
@@ -116,6 +117,7 @@ class Pulling:
         if (there := self._part_there(one, guarded)) is not None:
             files = {str(path): path.lstat().st_size for path in self.target.rglob("*") if path.is_file()}
             return self._was_there(self._result(there.seal, there.header, files), there, lock)
+        refuse_other_origin(self.target)
         part = one.fetch_origin(scratch / "origin" if lock is None else self._beside(f"{one.key}.origin"), self.jobs)
         chunks = one.part(part, scratch / "part" if lock is None else self._beside(part.key))
         return self._all(chunks, part, lock, one)
@@ -123,10 +125,14 @@ class Pulling:
     def _part_there(self, one: ViewsPull, guarded: Guarded) -> Verification | None:
         """Verifies the store at the target; returns None unless it is these views of the published one, whole."""
         if os.path.lexists(self.target):
-            with contextlib.suppress(DgkdError):
-                found = verify(self.target, full=True)
-                if found.header == one.header and found.origin_seal == guarded.seal and not found.damage:
-                    return found
+            found = self._verify_target()
+            if (
+                found is not None
+                and found.header == one.header
+                and found.origin_seal == guarded.seal
+                and not found.damage
+            ):
+                return found
         return None
 
     def _beside(self, key: str) -> Path:
@@ -164,9 +170,7 @@ class Pulling:
         """Verifies the store at the target; raises Mismatch for anything but the one with that seal (None: any)."""
         if not os.path.lexists(self.target):
             return None
-        found = None
-        with contextlib.suppress(DgkdError):
-            found = verify(self.target, full=True)
+        found = self._verify_target()
         if found is not None and seal not in (None, found.seal):
             found = None
         if found is None or found.exit_code == UnsafeStore.exit_code:
@@ -176,6 +180,23 @@ class Pulling:
                 found="something else" if found is None else "that store with files that do not belong to it",
                 do="give another DEST, or remove it",
             )
+        return found
+
+    def _verify_target(self) -> Verification | None:
+        """Reads and checks what is at the target; returns None if it is no store.
+
+        Its bytes are reported, and taken back if they are damaged: what is right of them counts again then.
+        """
+        tally, total, before = self.tally, self.tally.total, self.tally.done
+        try:
+            found = verify(self.target, full=True, report=tally.counting(), stop=tally.check)
+        except Interrupted:
+            raise
+        except DgkdError:
+            found = None
+        if found is None or found.damage:
+            tally.advance(before - tally.done)
+            tally.total = total
         return found
 
     def _publish(self, staging: Path, lock: ViewLock) -> None:
@@ -202,9 +223,14 @@ class Pulling:
 
     def _explain(self, fetcher: Fetcher, guarded: Guarded, error: Damaged) -> DgkdError:
         """Returns Mismatch instead of `error` if another store has taken the place of the one that was begun."""
-        with contextlib.suppress(FileNotFoundError, DgkdError):
-            if fetcher.small(ROOT, limit=MAX_METADATA_BYTES) == guarded.metadata[ROOT]:
-                return error
+        try:
+            same = fetcher.small(ROOT, limit=MAX_METADATA_BYTES) == guarded.metadata[ROOT]
+        except (FileNotFoundError, UnsafeStore):
+            same = False
+        except DgkdError:
+            same = True  # it cannot be asked now
+        if same:
+            return error
         return replaced(self.address, f"the store with the seal {guarded.seal}")
 
     def _result(self, seal: str | None, header: StoreHeader | None, sizes: Mapping[str, int]) -> Pulled:

@@ -19,7 +19,7 @@ from dgkd_stores.disk.files import read_file
 from dgkd_stores.disk.paths import names_hdf5, names_store
 from dgkd_stores.errors import InvalidInput, Mismatch
 from dgkd_stores.sharing.address import Address, parse_address
-from dgkd_stores.sharing.beside import differing, files_beside, publish_beside
+from dgkd_stores.sharing.beside import differing, files_beside, publish_beside, refuse_other_texts
 from dgkd_stores.sharing.hub import Hub
 from dgkd_stores.sharing.hub_publication import HubPublication, commit, tag
 from dgkd_stores.sharing.inventory import Inventory
@@ -31,6 +31,9 @@ from dgkd_stores.sharing.remote import WritableRemote
 from dgkd_stores.sharing.requests import attempt, ensure
 
 __all__ = ["Pushed", "push"]
+
+_MOST_BYTES = {"s3": 5 * 2**30, "az": 5000 * 2**20}
+"""The largest object that one request of a service creates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +76,15 @@ def push(
     jobs: int = 4,
     data_licence: str = "",
     dry_run: bool = False,
+    take_over: bool = False,
     report: Callable[[int, int], None] = lambda done, total: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Pushed:
     """Publishes a finished store at `destination`, the address of a place, or of the store there (NAME.zarr, NAME.h5).
 
     `jobs` is the number of files on their way at a time, each in memory; `data_licence` is that of the images, for
-    the card; `report` gets the bytes done and the total; `stop` is called between requests. Raises Incomplete for a
+    the card; with `take_over` a push that another host or container holds a lock for counts as dead, as in `convert`;
+    `report` gets the bytes done and the total; `stop` is called between requests. Raises Incomplete for a
     store that is not finished, or after lost connections, Damaged for a store that its seal does not fit, Mismatch
     if anything else lies there, or another guide, Locked while another push writes the same folder, NoSpace,
     InvalidInput for an address that cannot be written, and Interrupted.
@@ -88,12 +93,12 @@ def push(
     require_kind("push", "destination", destination, str, expected="an address, as text")
     require_integer("push", "jobs", jobs, low=1, high=256)
     require_kind("push", "data_licence", data_licence, str, expected="text")
-    require_flags("push", dry_run=dry_run)
+    require_flags("push", dry_run=dry_run, take_over=take_over)
     require_callable("push", report=report, stop=stop)
     address = parse_address(destination)
     name = address.name or path.absolute().name
     _check_target(address, path, name)
-    remote = open_place(address)
+    remote = open_place(address, take_over=take_over)
     assert isinstance(remote, Hub | WritableRemote), "any other is refused by its scheme"
     tally = Tally(0, report, stop)
     one = _Push(path, name, remote, address, tally, data_licence)
@@ -122,23 +127,27 @@ class _Push:
         else:
             publication = ObjectPublication(inventory, self.name, self.remote, self.tally)
         changed = differing(self.remote, beside, self.tally)
+        if not isinstance(self.remote, Hub) and len(publication.missing) == len(inventory.sizes):
+            refuse_other_texts(self.remote, changed, self.tally)
         if not dry_run:
             publication.run(changed, jobs=jobs)
         return self._pushed(inventory.seal, inventory.sizes, publication.missing, beside, changed, dry_run=dry_run)
 
     def file(self, *, dry_run: bool) -> Pushed:
-        """Publishes an HDF5 file, which is one object."""
-        found = verify(self.path, full=True, stop=self.tally.check)
+        """Publishes an HDF5 file, which is one object; its bytes count twice: they are read, and sent."""
+        found = verify(self.path, full=True, report=self.tally.counting(2), stop=self.tally.check)
         if found.damage or found.seal is None:
             count = f"{len(found.damage)} damaged places"
             raise damaged(self.path, f"{self.path} is damaged and is not sent", "no damage", count)
         require_place(self.remote, self.name, self.tally)
         data, name, remote, tally = read_file(self.path).data, self.name, self.remote, self.tally
         beside = files_beside(self.path, name, data_licence=self.data_licence)
-        tally.total = len(data)
+        tally.total = tally.done + len(data)
         there = attempt(tally, lambda: remote.names(name), name).get(name)
         same = there is None or attempt(tally, lambda: remote.has_same(name, there, data), name)
         changed = differing(remote, beside, tally)
+        if there is None and not isinstance(remote, Hub):
+            refuse_other_texts(remote, changed, tally)
         if same and not dry_run:
             if isinstance(remote, Hub):
                 file = [(name, str(self.path))] if there is None else []
@@ -201,6 +210,14 @@ def _check_target(address: Address, path: Path, name: str) -> None:
             expected="a name without ? and #",
             found="".join(sorted(odd)),
             do=f"give another at the end of the address, as in {address.of('NAME')}{path.suffix}",
+        )
+    most = _MOST_BYTES.get(address.scheme)
+    if most is not None and path.is_file() and path.stat().st_size > most:
+        raise InvalidInput(
+            f"{path} is larger than an object that one request to {address.scheme}:// creates",
+            expected=f"at most {most} bytes",
+            found=f"{path.stat().st_size}",
+            do="make a Zarr folder of it with `export`, whose files are small, and push that",
         )
     if address.scheme == "file" and os.path.realpath(address.folder) == os.path.realpath(path.parent):
         raise InvalidInput(

@@ -15,7 +15,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dgkd_stores.arguments import as_path, require_callable, require_flags, require_kind, require_views
-from dgkd_stores.checking.origin import origin_path
+from dgkd_stores.checking.origin import origin_path, refuse_other_origin
 from dgkd_stores.disk.files import publish_new, read_small, sync_folder, write_synced
 from dgkd_stores.disk.locks import ALL_VIEWS, ViewLock
 from dgkd_stores.disk.refusals import full_disk
@@ -47,7 +47,7 @@ def subset(
     of views. Accuracy, logits of the test set and encoding error are those of the source, too. Beside the target,
     `NAME.origin` gets the source's root and digests, and its signature if it has one; `verify` compares them. A
     `target` that already is this store is not changed. Raises `InvalidInput` for views that the source does not have,
-    and as `convert`.
+    Mismatch where anything else has the name NAME.origin, and as `convert`.
     """
     source, target = as_path("subset", "source", source), as_path("subset", "target", target)
     require_views("subset", views)
@@ -55,6 +55,7 @@ def subset(
     require_flags("subset", take_over=take_over)
     require_callable("subset", report=report)
     check_target(target, codec)
+    refuse_other_origin(target)
     with GuideStore.open(source) as store:
         assert store.seal is not None
         whole = WholeStore(
@@ -78,7 +79,7 @@ def subset_header(header: StoreHeader, seal: str, views: range) -> StoreHeader:
             "no part of the store's views",
             expected=f"fewer views than {held.start}:{held.stop}, all of them within",
             found=f"{views.start}:{views.stop}",
-            do="a copy of all views is an export" if views == held else "",
+            do="a copy of all views is an export, or a pull without a choice of views" if views == held else "",
         )
     return derived_header(replace(header, first_view=views.start, views=len(views)), "subset", [(header, seal)])
 

@@ -13,6 +13,7 @@ import pytest
 from click.testing import Result
 
 from dgkd_stores import push
+from dgkd_stores.disk import ALL_VIEWS, ViewLock
 
 Command = Callable[..., Result]
 
@@ -90,3 +91,21 @@ def test_a_damaged_store(command: Command, guides: Path, tmp_path: Path) -> None
     result = command("push", "ta1", "place")
     assert result.exit_code == 12 and "dgkd-cache repair" in result.stderr
     assert not (tmp_path / "place" / "ta1.zarr" / "zarr.json").exists()
+
+
+def test_a_lock_of_another_host_is_taken_over_on_request(
+    command: Command, guides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a push and a pull that were killed in a container leave it, which is another one when it is started again."""
+    for target, words in (("place", ("push", "ta1", "place")), ("got", ("pull", "place", "got"))):
+        (tmp_path / target).mkdir()
+        with monkeypatch.context() as patch:
+            patch.setattr("socket.gethostname", lambda: "another")
+            lock = ViewLock(tmp_path / target / "ta1.zarr", ALL_VIEWS, guide="")
+        refused = command(*words)
+        assert refused.exit_code == 11 and "the same command with `--take-over`" in refused.stderr
+        done = command(*words, "--take-over")
+        assert done.exit_code == 0, done.stderr
+        assert tree(tmp_path / target / "ta1.zarr") == tree(guides / "ta1.zarr")
+        lock.release()
+        assert not (tmp_path / target / "ta1.zarr.writing").exists()

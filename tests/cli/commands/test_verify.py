@@ -232,3 +232,13 @@ assert "torch" not in sys.modules
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path / "elsewhere")
     assert done.returncode == 0, done.stderr
     assert f"run {run}: whole" in done.stdout
+
+
+def test_some_views_whose_origin_is_lost_are_said_to_be_compared_with_nothing(command: Command, guides: Path) -> None:
+    assert command("subset", "ta1", "--views", "0:1", "-o", "part.zarr").exit_code == 0
+    published = seal_of(guides / "ta1.zarr")
+    assert f"as in the published seal {published}" in command("verify", "part.zarr").stdout
+    shutil.rmtree("part.zarr.origin")
+    result = command("verify", "part.zarr")
+    assert result.exit_code == 0
+    assert f"not compared with the published seal {published}: part.zarr.origin is not here" in result.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from stores.support.small_store import tree
 from stores.support.web import Web
 
-from dgkd_stores import Mismatch, convert, pull, push
+from dgkd_stores import DgkdError, Mismatch, convert, pull, push
 from dgkd_stores.sharing.signatures import sign_store
 from dgkd_stores.sharing.trust import TrustedKeys
 
@@ -81,3 +82,42 @@ def test_a_forged_store_that_was_sealed_again(
     with pytest.raises(Mismatch, match="signature of another store"):
         pull(f"{served.address}/a.zarr", tmp_path / "got", trusted=trusted)
     assert pull(f"{served.address}/a.zarr", tmp_path / "got").path == tmp_path / "got" / "a.zarr"
+
+
+@pytest.mark.parametrize("form", ["a.zarr", "a.h5"])
+@pytest.mark.parametrize("text", ["README.md", "croissant.json"])
+def test_a_text_that_is_no_card_is_left(path: Path, other: Path, tmp_path: Path, form: str, text: str) -> None:
+    """The folder of a project that is given as a place by mistake keeps its README.md."""
+    convert(path, path.parent / "a.h5")
+    place = tmp_path / "project"
+    place.mkdir()
+    (place / text).write_text("# My project, which uses dgkd-cache" if text == "README.md" else '{"name": "pets"}')
+    before = tree(place)
+    for dry_run in (True, False):
+        with pytest.raises(Mismatch, match=f"{text} that is no card of a guide") as refused:
+            push(path.parent / form, str(place), dry_run=dry_run)
+        assert refused.value.exit_code == 13 and tree(place) == before
+    (place / text).unlink()
+    push(path, str(place))
+    shutil.rmtree(place / "a.zarr")
+    seal = push(other, str(place)).seal
+    assert seal.encode() in (place / "README.md").read_bytes(), "the card of an earlier guide is replaced"
+
+
+def test_a_bucket_that_everybody_may_read_and_nobody_list(
+    path: Path, served: Web, tmp_path: Path, new_key: NewKey
+) -> None:
+    """Such a one answers 403 instead of 404: a store without a signature is pulled from there nevertheless."""
+    served.missing = 403
+    address = f"{served.address}/a.zarr"
+    trusted = TrustedKeys.read(keys=[f"{new_key('lab')}.pub"])
+    with pytest.raises(Mismatch, match="is not signed"):
+        pull(address, tmp_path / "got", trusted=trusted)
+    pull(address, tmp_path / "got")
+    assert os.listdir(tmp_path / "got") == ["a.zarr"]
+    with pytest.raises(DgkdError, match="refuses access") as refused:
+        pull(f"{served.address}/b.zarr", tmp_path / "got")
+    assert refused.value.exit_code == 1
+    sign_store(path, new_key("lab"))
+    push(path, str(served.root))
+    assert pull(address, tmp_path / "got", trusted=trusted).signature is not None

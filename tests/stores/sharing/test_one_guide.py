@@ -88,7 +88,7 @@ class Stepped(Folder):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_two_names_at_once(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
-    monkeypatch.setattr("dgkd_stores.sharing.push.open_place", lambda address: Stepped(address.folder))
+    monkeypatch.setattr("dgkd_stores.sharing.push.open_place", lambda address, **more: Stepped(address.folder))
     monkeypatch.setattr(Stepped, "steps", Steps(seed), raising=False)
     outcomes = dict[str, Pushed | Mismatch]()
 

@@ -103,3 +103,36 @@ def test_damage_on_the_way_leaves_no_store(path: Path, tmp_path: Path) -> None:
     with pytest.raises(Damaged):
         push(path, str(tmp_path / "place"))
     assert not (tmp_path / "place" / "a.zarr" / "zarr.json").exists()
+
+
+def test_an_hdf5_file_is_reported_while_it_is_read(path: Path, tmp_path: Path) -> None:
+    convert(path, tmp_path / "a.h5")
+    reports = list[tuple[int, int, bool]]()
+
+    def report(done: int, total: int) -> None:
+        reports.append((done, total, (tmp_path / "place").exists()))
+
+    push(tmp_path / "a.h5", str(tmp_path / "place"), report=report)
+    assert reports[-1][0] == reports[-1][1]
+    assert len({done for done, _, begun in reports if not begun}) > 3
+
+
+@pytest.mark.parametrize(("scheme", "most"), [("s3", 5_368_709_120), ("az", 5_242_880_000)])
+def test_a_file_that_is_too_large_for_one_request(tmp_path: Path, scheme: str, most: int) -> None:
+    """Amazon's page "Uploading objects": 5 GB in one PUT; Azure's "Put Blob": 5,000 MiB."""
+    with (tmp_path / "a.h5").open("wb") as file:
+        file.truncate(most + 1)
+    with pytest.raises(InvalidInput, match=f"at most {most} bytes, found {most + 1}"):
+        push(tmp_path / "a.h5", f"{scheme}://lab/x")
+
+
+def test_a_published_file_that_is_damaged_is_found_by_the_next_push(path: Path, tmp_path: Path) -> None:
+    push(path, str(tmp_path / "place"))
+    file = tmp_path / "place" / "a.zarr" / "logits" / "c.1.0.0"
+    right = file.read_bytes()
+    file.write_bytes(bytes(len(right)))
+    with pytest.raises(Mismatch, match=r"expected logits/c\.1\.0\.0 of the store") as told:
+        push(path, str(tmp_path / "place"))
+    assert told.value.exit_code == 13
+    file.unlink()
+    assert push(path, str(tmp_path / "place")).sent_files == 1 and file.read_bytes() == right

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
+from stores.support.small_store import tree
 
-from dgkd_stores import Damaged, GuideStore, InvalidInput, convert, read_header, subset, verify
+from dgkd_stores import Damaged, GuideStore, InvalidInput, Mismatch, convert, pull, push, read_header, subset, verify
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
 
@@ -111,3 +113,25 @@ def test_the_signature_of_the_source_stays_with_what_is_kept_of_it(path: Path, t
     subset(path, tmp_path / "b.zarr", views=range(1))
     assert (tmp_path / "b.zarr.origin.sig").read_bytes() == b"a signature"
     assert not (tmp_path / "b.zarr.sig").exists(), "it is not one of the part"
+
+
+@pytest.mark.parametrize("what", ["folder", "file", "link"])
+def test_what_else_has_the_name_of_an_origin_is_left(path: Path, tmp_path: Path, what: str) -> None:
+    push(path, str(tmp_path / "place"))
+    work, notes = tmp_path / "work", tmp_path / "notes"
+    for folder in (work, notes):
+        folder.mkdir()
+    (notes / "thesis.txt").write_text("mine")
+    if what == "folder":
+        shutil.copytree(notes, work / "b.zarr.origin")
+    elif what == "file":
+        (work / "b.zarr.origin").write_text("mine")
+    else:
+        os.symlink(notes, work / "b.zarr.origin")
+    before = tree(work), tree(notes)
+    with pytest.raises(Mismatch, match="in the way") as refused:
+        subset(path, work / "b.zarr", views=range(1))
+    assert refused.value.exit_code == 13
+    with pytest.raises(Mismatch, match="in the way"):
+        pull(str(tmp_path / "place"), work / "b.zarr", views=range(1))
+    assert (tree(work), tree(notes)) == before

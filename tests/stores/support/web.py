@@ -39,6 +39,8 @@ class Web:
     address: str = ""
     ranges: bool = True
     tags: bool = True
+    missing: int = 404
+    """The answer to a request for what is not there: 403 from a bucket that may be read and not listed."""
     fault: Callable[[Answer], None] = lambda answer: None
     asked: list[tuple[str, int]] = field(default_factory=list)
     """Path and first byte of each request."""
@@ -63,7 +65,7 @@ def web(root: Path) -> Iterator[Web]:
             start = int(span[6:].split("-")[0]) if span else 0
             state.asked.append((self.path.lstrip("/"), start))
             if not file.is_file():
-                self._plain(404)
+                self._plain(state.missing)
                 return
             data = file.read_bytes()
             tag = f'"{hashlib.sha256(data).hexdigest()[:20]}"'
