@@ -84,10 +84,10 @@ def push(
 
     `jobs` is the number of files on their way at a time, each in memory; `data_licence` is that of the images, for
     the card; with `take_over` a push that another host or container holds a lock for counts as dead, as in `convert`;
-    `report` gets the bytes done and the total; `stop` is called between requests. Raises Incomplete for a
-    store that is not finished, or after lost connections, Damaged for a store that its seal does not fit, Mismatch
-    if anything else lies there, or another guide, Locked while another push writes the same folder, NoSpace,
-    InvalidInput for an address that cannot be written, and Interrupted.
+    `report` gets the bytes done and the total, of an HDF5 file twice, since it is read before it is sent; `stop` is
+    called between requests. Raises Incomplete for a store that is not finished, or after lost connections, Damaged for
+    a store that its seal does not fit, Mismatch if anything else lies there, or another guide, Locked while another
+    push writes the same folder, NoSpace, InvalidInput for an address that cannot be written, and Interrupted.
     """
     path = as_path("push", "store", store)
     require_kind("push", "destination", destination, str, expected="an address, as text")
