@@ -183,7 +183,9 @@ def test_a_class_map_gives_other_names(first_lab: Workspace, tmp_path: Path) -> 
     names = {"ant": "Ameise", "bee": "Biene", "cow": "Kuh", "dog": "Hund"}
     (tmp_path / "names.json").write_text(json.dumps(names))
     ws = aligned(first_lab, tmp_path, "renamed", dataset__class_map=str(tmp_path / "names.json"))
-    assert student(ws, first_lab) == weights(first_lab), "the same columns, labels and images"
+    progress = Lines()
+    assert student(ws, first_lab, progress=progress) == weights(first_lab), "the same columns, labels and images"
+    assert not [line for line in progress.lines if "tested with other images" in line], "only the names are others"
     inputs = read_inputs(ws.run_folder("student"))
     assert inputs["dataset.class_map.Ameise"] == '"ant"'
     card = json.loads((ws.run_folder("student") / "card.json").read_text())

@@ -11,7 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from dgkd_cache.datasets.aligned import AlignedImages
+from dgkd_cache.datasets.alignment import GuideSamples
 from dgkd_cache.datasets.compare import explain_difference
+from dgkd_cache.datasets.images import Images
 from dgkd_cache.device.device import resolve_precision
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.distributed.ranks import Ranks
@@ -27,7 +30,7 @@ from dgkd_cache.workspace import run_inputs as record
 from dgkd_cache.workspace.foreign_guides import check_signatures
 from dgkd_cache.workspace.tasks.model_setup import load_run, prepare_inference, require_same_data, say_input
 from dgkd_cache.workspace.workspace import Workspace
-from dgkd_stores import MAX_DECODED_BYTES
+from dgkd_stores import MAX_DECODED_BYTES, GuideStore
 
 __all__ = ["check_guides", "open_guides", "tell_of_dropping"]
 
@@ -178,9 +181,10 @@ def _tell_of_test_set(differences: Mapping[str, str], progress: Progress) -> Non
 
 def _test_differences(ws: Workspace, bank: GuideBank) -> dict[str, str]:
     """Returns the first difference of each guide's test images from the workspace's, by name, where there is one."""
+    test = ws.dataset().test
     found = {
         name: explain_difference(
-            ws.dataset().test,
+            _in_classes_of(store, test),
             label_N=store.test_label_M,
             sample_digest_N16=store.test_sample_digest_M16,
             classes=store.header.dataset.classes,
@@ -189,6 +193,13 @@ def _test_differences(ws: Workspace, bank: GuideBank) -> dict[str, str]:
         if store.header.dataset.test_samples
     }
     return {name: difference for name, difference in found.items() if difference is not None}
+
+
+def _in_classes_of(store: GuideStore, test: Images) -> Images | GuideSamples:
+    """Returns our test images, in the classes of a guide of another lab that they are aligned with, under its names."""
+    if isinstance(test, AlignedImages) and test.guide.classes == tuple(store.header.dataset.classes):
+        return test.guide
+    return test
 
 
 def _other_test_set(ws: Workspace, folder: Path) -> str:
