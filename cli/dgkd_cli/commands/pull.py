@@ -85,7 +85,7 @@ def pull(
             report=report,
             stop=stop,
         )
-    if pulled.was_there and not dry_run:
+    if pulled.was_there and not (dry_run or pulled.fetched_files):
         app.say(f"{pulled.path} is this very store already: nothing was fetched")
     elif not (dry_run or pulled.fetched_files):
         app.say(f"{pulled.path}: only metadata was damaged, and it is mended")

@@ -174,6 +174,8 @@ def _advice(app: App, result: StoreResult) -> str:
         return "remove what does not belong, then check again"
     if kinds & {"seal", "not-finite"}:
         return "nothing in it tells what it should be: get a whole copy, or dump the guide again"
+    if kinds == {"origin"}:
+        return f"{clean(result.path.name)}.origin is damaged: the pull or the subset that made it makes it again"
     repair = f"repair {shlex.quote(result.name)}"
     header = result.verification.header
     if header.guide.identity is not None:

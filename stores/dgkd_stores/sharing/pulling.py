@@ -7,6 +7,7 @@ held to its digests as soon as it is there. What has arrived lies in a hidden fo
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -96,9 +97,13 @@ class Pulling:
         known = lost_its_root(self.target, guarded)
         there = None if known else self._there(guarded.seal)
         result = self._result(guarded.seal, guarded.held.header, one.sizes)
-        if there is not None and not there.damage:
-            return self._was_there(result, there, lock)
         origin = {} if some is None else some.fetched
+        if there is not None and not there.damage:
+            if some is not None and lock is not None:  # the store is whole, and what proves it has gone
+                keep_origin(self.target, some.origin)
+                shutil.rmtree(one.folder)
+                there = replace(verify(self.target), full=True, blocks_checked=there.blocks_checked)
+            return _fetched(self._was_there(result, there, lock), origin)
         if lock is None:
             return _fetched(result, origin | one.missing(there))
         if known or there is not None:
@@ -194,7 +199,7 @@ class Pulling:
             raise
         except DgkdError:
             found = None
-        if found is None or found.damage:
+        if tally.done > before and (found is None or found.damage):
             tally.advance(before - tally.done)
             tally.total = total
         return found

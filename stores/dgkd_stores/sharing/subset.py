@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,10 @@ from dgkd_stores.checking.origin import origin_path, refuse_other_origin
 from dgkd_stores.disk.files import publish_new, read_small, sync_folder, write_synced
 from dgkd_stores.disk.locks import ALL_VIEWS, ViewLock
 from dgkd_stores.disk.refusals import full_disk
-from dgkd_stores.errors import InvalidInput
+from dgkd_stores.errors import DgkdError, InvalidInput
 from dgkd_stores.format.derivation import derived_header
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.layout import group_metadata, json_file
-from dgkd_stores.format.limits import MAX_METADATA_BYTES
 from dgkd_stores.reading.reader import GuideStore
 from dgkd_stores.sharing.beside import keep_signature
 from dgkd_stores.sharing.signatures import read_signature
@@ -93,20 +91,28 @@ def subset_identity(header: StoreHeader, identity: Mapping[str, NDArray[Any]], v
 def _keep_origin(target: Path, store: GuideStore, take_over: bool) -> None:
     """Writes what `verify` needs of the source beside the target; replaces that of another source."""
     held, kept = store.container, origin_path(target)
+    digest = held.layout.digest
+    chunks = {digest.key(place, 0, 0): digest.encode(digest_B32) for place, digest_B32 in enumerate(held.digests())}
     root = json_file(group_metadata(held.header, held.seal))
-    with suppress(FileNotFoundError, NotADirectoryError):
-        if read_small(kept / "zarr.json", limit=MAX_METADATA_BYTES) == root:
-            return
     lock = ViewLock(target, ALL_VIEWS, guide="", take_over=take_over)
-    with lock, full_disk(kept), lock.unfinished(kept.name) as partial:
-        digest = held.layout.digest
-        (partial / digest.name).mkdir(parents=True)
-        for place, digest_B32 in enumerate(held.digests()):
-            write_synced(partial / digest.name / digest.key(place, 0, 0), digest.encode(digest_B32))
-        write_synced(partial / "zarr.json", root)
-        sync_folder(partial / digest.name)
-        sync_folder(partial)
-        if kept.is_dir() and not kept.is_symlink():
-            shutil.rmtree(kept)
-        publish_new(partial, kept)
+    with lock, full_disk(kept):
+        if not _holds(kept, {"zarr.json": root, **{f"{digest.name}/{key}": chunk for key, chunk in chunks.items()}}):
+            with lock.unfinished(kept.name) as partial:
+                (partial / digest.name).mkdir(parents=True)
+                for key, chunk in chunks.items():
+                    write_synced(partial / digest.name / key, chunk)
+                write_synced(partial / "zarr.json", root)
+                sync_folder(partial / digest.name)
+                sync_folder(partial)
+                if kept.is_dir():
+                    shutil.rmtree(kept)
+                publish_new(partial, kept)
         keep_signature(kept, read_signature(store.path), lock)
+
+
+def _holds(folder: Path, files: Mapping[str, bytes | memoryview]) -> bool:
+    """Returns True if a folder has these files, each with this content."""
+    try:
+        return all(read_small(folder / name, limit=len(data)) == data for name, data in files.items())
+    except (OSError, DgkdError):
+        return False

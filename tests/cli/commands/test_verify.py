@@ -234,10 +234,15 @@ assert "torch" not in sys.modules
     assert f"run {run}: whole" in done.stdout
 
 
-def test_some_views_whose_origin_is_lost_are_said_to_be_compared_with_nothing(command: Command, guides: Path) -> None:
+def test_some_views_whose_origin_is_lost_are_said_to_be_compared_with_nothing(
+    command: Command, guides: Path, tmp_path: Path
+) -> None:
     assert command("subset", "ta1", "--views", "0:1", "-o", "part.zarr").exit_code == 0
     published = seal_of(guides / "ta1.zarr")
     assert f"as in the published seal {published}" in command("verify", "part.zarr").stdout
+    flip(tmp_path / "part.zarr.origin" / "digest" / "c.0.0.0")
+    damaged = command("verify", "part.zarr")
+    assert damaged.exit_code == 12 and "makes it again" in damaged.stderr and "repair" not in damaged.stderr
     shutil.rmtree("part.zarr.origin")
     result = command("verify", "part.zarr")
     assert result.exit_code == 0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from stores.support.small_store import SmallStore, tree
 from stores.support.web import Answer, Web
 
-from dgkd_stores import Damaged, GuideStore, InvalidInput, convert, pull, push, subset
+from dgkd_stores import Damaged, GuideStore, InvalidInput, convert, pull, push, subset, verify
 
 
 @pytest.mark.parametrize("codec", ["none", "zstd"])
@@ -86,3 +87,28 @@ def test_refusals(served: Web, path: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="dgkd-cache subset"):
         pull(f"{served.address}/a.h5", tmp_path / "got", views=range(1))
     assert not (tmp_path / "got").exists() or os.listdir(tmp_path / "got") == []
+
+
+def test_an_origin_that_is_lost_comes_again(served: Web, path: Path, tmp_path: Path) -> None:
+    """The views are there, whole, but what proves them is not."""
+    address = f"{served.address}/a.zarr"
+    pull(address, tmp_path / "got", views=range(1, 3))
+    before = tree(tmp_path / "got")
+    shutil.rmtree(tmp_path / "got" / "a-1-3.zarr.origin")
+    preview = pull(address, tmp_path / "got", views=range(1, 3), dry_run=True)
+    served.asked.clear()
+    found = pull(address, tmp_path / "got", views=range(1, 3))
+    assert found.was_there and found.verification is not None
+    assert found.verification.origin_seal == verify(path).seal and found.verification.full
+    assert found.fetched_files == preview.fetched_files == len({path for path, _ in served.asked if "/c." in path}) > 0
+    assert not [path for path, _ in served.asked if "logits/c." in path and "test_logits" not in path]
+    assert tree(tmp_path / "got") == before
+
+
+def test_views_whose_root_is_lost_are_reported_with_their_size(served: Web, tmp_path: Path) -> None:
+    address = f"{served.address}/a.zarr"
+    pull(address, tmp_path / "got", views=range(1, 3))
+    (tmp_path / "got" / "a-1-3.zarr" / "zarr.json").unlink()
+    reports = list[tuple[int, int]]()
+    pull(address, tmp_path / "got", views=range(1, 3), report=lambda done, total: reports.append((done, total)))
+    assert reports[0][1] > 0 and reports[-1][0] == reports[-1][1]

@@ -94,6 +94,8 @@ def test_verify_proves_the_rows_against_the_seal_of_the_source(path: Path, tmp_p
     forged[40] ^= 1
     (origin / "digest" / "c.2.0.0").write_bytes(forged)
     assert verify(tmp_path / "b.zarr").exit_code == 12
+    assert not subset(tmp_path / form, tmp_path / "b.zarr", views=range(1, 3)).written
+    assert verify(tmp_path / "b.zarr").exit_code == 0, "a rerun mends it"
     shutil.rmtree(origin)
     assert not subset(tmp_path / form, tmp_path / "b.zarr", views=range(1, 3)).written
     assert verify(tmp_path / "b.zarr").origin_seal == seal, "a rerun keeps it again"
@@ -113,6 +115,9 @@ def test_the_signature_of_the_source_stays_with_what_is_kept_of_it(path: Path, t
     subset(path, tmp_path / "b.zarr", views=range(1))
     assert (tmp_path / "b.zarr.origin.sig").read_bytes() == b"a signature"
     assert not (tmp_path / "b.zarr.sig").exists(), "it is not one of the part"
+    (tmp_path / "a.zarr.sig").write_bytes(b"a later one")
+    subset(path, tmp_path / "b.zarr", views=range(1))
+    assert (tmp_path / "b.zarr.origin.sig").read_bytes() == b"a later one"
 
 
 @pytest.mark.parametrize("what", ["folder", "file", "link"])
