@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 from dgkd_stores.disk.paths import expand_user, names_store
 from dgkd_stores.errors import InvalidInput
 
-__all__ = ["Address", "parse_address", "refuse_inside_a_store"]
+__all__ = ["Address", "parse_address", "refuse_inside_a_store", "require_folder"]
 
 _SCHEMES = ("s3", "gs", "az", "http", "https", "hf")
 """The schemes of URLs; anything else is the path of a folder."""
@@ -152,4 +152,16 @@ def refuse_inside_a_store(text: str, folders: Iterable[str]) -> None:
             expected="a place that is no store: nothing but the store lies inside a store",
             found=f"a folder whose name ends in {Path(inside[0]).suffix}",
             do="give a place beside the store, or rename that folder if it is none",
+        )
+
+
+def require_folder(path: Path) -> None:
+    """Raises InvalidInput if a file, or a link that leads nowhere, has the name of a folder that is to be made."""
+    there = next(each for each in (path.absolute(), *path.absolute().parents) if os.path.lexists(each))
+    if not there.is_dir():
+        raise InvalidInput(
+            f"{path} cannot be a folder",
+            expected=f"a folder, or nothing, at {there}",
+            found="a link" if there.is_symlink() else "a file",
+            do="give another place",
         )

@@ -10,7 +10,7 @@ from dgkd_stores.arguments import as_path, require_callable, require_flags, requ
 from dgkd_stores.disk.paths import names_hdf5, names_store
 from dgkd_stores.errors import InvalidInput, StoreNotFound
 from dgkd_stores.format.checks import HEX64
-from dgkd_stores.sharing.address import Address, parse_address, refuse_inside_a_store
+from dgkd_stores.sharing.address import Address, parse_address, refuse_inside_a_store, require_folder
 from dgkd_stores.sharing.one_guide import is_finished
 from dgkd_stores.sharing.open_place import open_place
 from dgkd_stores.sharing.parallel import Tally
@@ -93,6 +93,7 @@ def _target(address: Address, name: str, into: Path, views: range | None) -> Pat
     own = name if views is None else f"{name.removesuffix('.zarr')}-{views.start}-{views.stop}.zarr"
     target = into if names_store(into) else into / own
     refuse_inside_a_store(str(target), target.absolute().parent.parts)
+    require_folder(target.parent)
     if names_hdf5(name) != names_hdf5(target):
         first = target.with_suffix(Path(name).suffix)
         raise InvalidInput(

@@ -18,7 +18,7 @@ from dgkd_stores.containers import damaged
 from dgkd_stores.disk.files import read_file
 from dgkd_stores.disk.paths import names_hdf5, names_store
 from dgkd_stores.errors import InvalidInput, Mismatch
-from dgkd_stores.sharing.address import Address, parse_address
+from dgkd_stores.sharing.address import Address, parse_address, require_folder
 from dgkd_stores.sharing.beside import differing, files_beside, publish_beside, refuse_other_texts
 from dgkd_stores.sharing.hub import Hub
 from dgkd_stores.sharing.hub_publication import HubPublication, commit, tag
@@ -219,6 +219,8 @@ def _check_target(address: Address, path: Path, name: str) -> None:
             found=f"{path.stat().st_size}",
             do="make a Zarr folder of it with `export`, whose files are small, and push that",
         )
+    if address.scheme == "file":
+        require_folder(address.folder)
     if address.scheme == "file" and os.path.realpath(address.folder) == os.path.realpath(path.parent):
         raise InvalidInput(
             f"{address.place} is the folder that {path} lies in",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dgkd_stores import InvalidInput
+from dgkd_stores import InvalidInput, pull, push
 from dgkd_stores.sharing.address import parse_address
 
 
@@ -123,3 +123,15 @@ def test_no_text_is_no_address() -> None:
     """As a variable that is not set leaves it: it would be the current folder."""
     with pytest.raises(InvalidInput, match="a dot is the current folder"):
         parse_address("")
+
+
+def test_a_file_is_no_place_and_nothing_is_said_of_removing_it(path: Path, tmp_path: Path) -> None:
+    push(path, str(tmp_path / "place"))
+    (tmp_path / "key").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for name, found in (("key", "a file"), ("key/in", "a file"), ("link", "a link")):
+        said = f"a folder, or nothing, at .*, found {found}; give another place"
+        with pytest.raises(InvalidInput, match=said):
+            push(path, f"{tmp_path}/{name}")
+        with pytest.raises(InvalidInput, match=said):
+            pull(f"{tmp_path}/place", tmp_path / name)
