@@ -43,8 +43,9 @@ def push(
     Beside the store come its signature, if it has one (`dgkd-cache sign`), and its card: README.md and croissant.json.
 
     Every row is checked before it is sent. The root, with the seal, comes last: until then nobody takes what lies there
-    for a store. What lies there with other content is never replaced (exit code 13). Run again, a push sends only what
-    is missing. Credentials come from the environment and from profiles, never from DEST.
+    for a store. What lies there with other content is never replaced (exit code 13), but for an earlier signature and
+    card. Run again, a push sends only what is missing, and compares the rest. Credentials come from the environment and
+    from profiles, never from DEST.
 
     \b
     Examples:
