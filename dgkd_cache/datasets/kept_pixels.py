@@ -23,7 +23,7 @@ from torch import Tensor
 from dgkd_cache.datasets.kept_constants import content_key
 from dgkd_cache.datasets.remarks import warn
 from dgkd_cache.errors import DgkdError
-from dgkd_stores.disk import make_folder, plain_file, write_durably
+from dgkd_stores.disk import make_folder, partials, plain_file, write_durably
 
 __all__ = ["LEAST_BYTES", "MOST_BYTES", "KeptPixels"]
 
@@ -98,9 +98,13 @@ class KeptPixels:
             warn(f"decoded pixels cannot be kept in {self._path.parent}: {error}")
 
     def _make_room(self, nbytes: int) -> None:
-        """Removes files, the one that was used longest ago first, until `nbytes` more fit."""
+        """Removes files, the one that was used longest ago first, until `nbytes` more fit.
+
+        What a killed process left unfinished counts as well: nobody would use or remove it.
+        """
         others = []
-        for path in self._path.parent.glob(f"*{_SUFFIX}"):
+        folder = self._path.parent
+        for path in (*folder.glob(f"*{_SUFFIX}"), *partials(folder)):
             with contextlib.suppress(FileNotFoundError):
                 found = path.stat()
                 others.append((found.st_mtime_ns, found.st_size, path))

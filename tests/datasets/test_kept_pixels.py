@@ -89,6 +89,19 @@ def test_the_one_used_longest_ago_goes_first(tmp_path: Path, monkeypatch: pytest
     assert [kept(tmp_path, digest_N16=one).find() is not None for one in digests] == [True, True, False, True]
 
 
+def test_what_a_killed_process_left_counts_and_goes_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept(tmp_path).keep(PIXELS, TRAITS_N)
+    (path,) = (tmp_path / "pixels").iterdir()
+    for number in (1, 2):
+        left = path.with_name(f"{number}.pixels.{str(number) * 32}.partial")
+        left.write_bytes(bytes(path.stat().st_size))
+        os.utime(left, ns=(1, number))
+    monkeypatch.setattr(kept_pixels, "MOST_BYTES", 3 * path.stat().st_size)
+    kept(tmp_path, decoder="two").keep(PIXELS, TRAITS_N)
+    assert kept(tmp_path).find() is not None and kept(tmp_path, decoder="two").find() is not None
+    assert [one.name[0] for one in (tmp_path / "pixels").glob("*.partial")] == ["2"]
+
+
 def test_too_small_and_too_large_ones_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept_pixels, "LEAST_BYTES", len(PIXELS) + 1)
     kept(tmp_path).keep(PIXELS, TRAITS_N)
