@@ -1,4 +1,5 @@
-"""Compares the view plan of a store with [views] of dgkd.toml without the data set, whose image size a plan has too.
+"""Checks [views] of dgkd.toml, and compares the view plan of a store with it, without the data set, whose image size a
+plan has too.
 
 Transforms whose record holds no more than the numbers in their text, as crop and hflip, are compared without torch; for
 others their classes are asked.
@@ -13,9 +14,20 @@ from typing import Any
 from dgkd_cache.config.tables import ViewsConfig
 from dgkd_cache.errors import DgkdError
 
-__all__ = ["describe_plan", "describe_views", "same_views"]
+__all__ = ["check_transforms", "describe_plan", "describe_views", "same_views"]
 
 _UNNAMED = "pillow"  # the decoder of plans that name none
+
+
+def check_transforms(views: ViewsConfig) -> None:
+    """Raises InvalidInput for transforms that images of no size could have: unknown, out of range or out of order.
+
+    It is for the time before the files of a data set are read, which may take long.
+    """
+    from dgkd_cache.views.abc import check_order  # they load torch
+    from dgkd_cache.views.registry import parse_transform
+
+    check_order([parse_transform(text) for text in views.transforms])
 
 
 def same_views(views: ViewsConfig, plan: Mapping[str, Any]) -> bool:

@@ -31,6 +31,7 @@ from dgkd_cache.run_files.reading import START_OVER
 from dgkd_cache.workspace.command_lines import command_in
 from dgkd_cache.workspace.member_architecture import source_architecture
 from dgkd_cache.workspace.store_names import chain_first
+from dgkd_cache.workspace.view_settings import check_transforms
 from dgkd_stores import draw_name, signature_path, split_draw_name
 from dgkd_stores.arguments import as_path
 from dgkd_stores.disk import Stop, as_store_path, create_durably, expand_user, full_disk, make_folder, never
@@ -280,8 +281,7 @@ class Workspace:
     @property
     def data_root(self) -> Path | None:
         """The folder of data sets, None for the default one."""
-        root = self.config.dataset.root
-        return self.folder / expand_user(root) if root else None
+        return self.folder / expand_user(root) if (root := self.config.dataset.root) else None
 
     @property
     def dataset_name(self) -> str:
@@ -302,20 +302,20 @@ class Workspace:
     @property
     def class_map(self) -> Path | None:
         """The path of the file that `dataset.class_map` names; None if it names none."""
-        named = self.config.dataset.class_map
-        return None if named is None else self.folder / expand_user(named)
+        return None if (named := self.config.dataset.class_map) is None else self.folder / expand_user(named)
 
     def dataset(self) -> Dataset:
         """Returns the data set, loaded once, also for this workspace with other settings of training.
 
-        With `dataset.align` it is aligned with that guide. Raises UnknownName, DataUnreadable, and for the guide what
-        `GuideStore.open` raises, InvalidInput for a class map that is none, and Mismatch for other samples. Raises
-        Interrupted once `stop` says so.
+        With `dataset.align` it is aligned with that guide. Raises UnknownName and InvalidInput for unsuitable
+        transforms, DataUnreadable, and for the guide what `GuideStore.open` raises, InvalidInput for a class map that
+        is none, and Mismatch for other samples. Raises Interrupted once `stop` says so.
         """
         from dgkd_cache.datasets.registry import load_dataset
 
         settings, decoder = self.config.dataset, self.config.views.decoder
         if (settings, decoder) not in self._loaded:
+            check_transforms(self.config.views)
             loaded = load_dataset(
                 self.dataset_name, root=self.data_root, download=settings.download, decoder=decoder, stop=self.stop
             )

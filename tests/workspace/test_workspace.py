@@ -105,6 +105,26 @@ def test_data_set_and_plan_are_made_once(tmp_path: Path) -> None:
     assert ws.plan().view_shape == (1, 8, 8)
 
 
+@pytest.mark.parametrize(
+    ("transforms", "problem"),
+    [
+        ('["crop(1)", "rand-agment"]', "unknown transform 'rand-agment'.*did you mean rand-augment"),
+        ('["auto-augment(svhn)"]', r"expected a policy out of cifar10, imagenet, found auto-augment\(svhn\)"),
+        ('["mixup", "cutmix"]', "two transforms that mix samples"),
+        ('["hflip", "crop(1)"]', "transforms out of order"),
+    ],
+)
+def test_unsuitable_transforms_are_told_before_the_files_of_a_data_set_are_looked_for(
+    tmp_path: Path, transforms: str, problem: str
+) -> None:
+    """The folder of this data set is not there, which would be told as soon as it is looked at."""
+    ws = Workspace.init(tmp_path / "w", TEXT.replace('["crop(1)"]', transforms))
+    for look in (ws.dataset, ws.plan, partial(run_chain, ws)):
+        with pytest.raises(InvalidInput, match=problem) as refused:
+            look()
+        assert refused.value.exit_code == 2
+
+
 def test_the_first_signal_stops_the_reading_of_a_folder(ws: Workspace) -> None:
     """A chain or a training that is asked to stop does not go on until a million files are read."""
     for path in pictures():
