@@ -21,7 +21,7 @@ from dgkd_cache.datasets.synsets import all_words, read_words, require_synsets
 from dgkd_cache.errors import InvalidInput
 from dgkd_stores.disk import Stop, never
 
-__all__ = ["load_imagenet", "require_splits"]
+__all__ = ["imagenet_classes", "load_imagenet", "require_splits"]
 
 _NAME = "imagenet"
 _KAGGLE_DATA = Path("ILSVRC", "Data", "CLS-LOC")
@@ -42,11 +42,9 @@ def load_imagenet(
     `decoder` decodes plain JPEGs. Raises InvalidInput if there is no train/ or val/, DataUnreadable for class folders,
     ground truth and words that do not fit together, and what `FolderImages` raises.
     """
-    data = root if (root / "train").is_dir() else root / _KAGGLE_DATA
-    require_splits(root, data, kind=_NAME)
+    classes = imagenet_classes(root)
+    data = _data(root)
     train, val = data / "train", data / "val"
-    classes = find_classes(train)
-    require_synsets(classes, train)
     say_source(_NAME, train, val)
     if has_class_folders(val):
         check_same_classes(train, val)
@@ -66,6 +64,15 @@ def load_imagenet(
     )
 
 
+def imagenet_classes(root: Path) -> list[str]:
+    """Returns the classes of ImageNet in `root`, by the names of folders. Raises as `load_imagenet`; reads no image."""
+    data = _data(root)
+    require_splits(root, data, kind=_NAME)
+    classes = find_classes(data / "train")
+    require_synsets(classes, data / "train")
+    return classes
+
+
 def require_splits(root: Path, data: Path, *, kind: str) -> None:
     """Raises InvalidInput unless `data`, which lies in `root`, has the folders train/ and val/."""
     lacking = [name for name in ("train", "val") if not (data / name).is_dir()]
@@ -80,6 +87,11 @@ def require_splits(root: Path, data: Path, *, kind: str) -> None:
     raise InvalidInput(
         f"{root} is not the folder of {kind}", expected=f"train/ and val/ in {kind}:ROOT", found=found, do=do
     )
+
+
+def _data(root: Path) -> Path:
+    """Returns the folder of train/ and val/, which in Kaggle's archive lies deeper."""
+    return root if (root / "train").is_dir() else root / _KAGGLE_DATA
 
 
 def _annotated(root: Path, val: Path, classes: list[str]) -> LabelledFiles:

@@ -11,11 +11,12 @@ from typing import Protocol, overload
 
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.decoders import PILLOW, DecoderName, require_decoder
+from dgkd_cache.datasets.discovery import find_classes
 from dgkd_cache.datasets.factory import load_factory
-from dgkd_cache.datasets.folder import load_folder
-from dgkd_cache.datasets.imagenet import load_imagenet
+from dgkd_cache.datasets.folder import load_folder, split_folder
+from dgkd_cache.datasets.imagenet import imagenet_classes, load_imagenet
 from dgkd_cache.datasets.remarks import say_loading
-from dgkd_cache.datasets.tiny_imagenet import load_tiny_imagenet
+from dgkd_cache.datasets.tiny_imagenet import load_tiny_imagenet, tiny_imagenet_classes
 from dgkd_cache.errors import InvalidInput, UnknownName, unknown_name
 from dgkd_cache.paths import DATA_FORMS, data_folder
 from dgkd_cache.progress import check_reporting
@@ -27,6 +28,7 @@ __all__ = [
     "PATTERNS",
     "Dataset",
     "Loader",
+    "classes_of_folders",
     "dataset_names",
     "dataset_summaries",
     "load_dataset",
@@ -51,19 +53,26 @@ class _Form:
     """A kind of data set that is named with its folder, as DATA_FORMS lists them."""
 
     load: FolderLoader
+    classes: Callable[[Path], Sequence[str]]
     about: str
     transforms: tuple[str, ...] = ()
 
 
 _FORMS = {
-    "folder": _Form(load=load_folder, about="images in class folders under PATH/train and PATH/test (or PATH/val)"),
+    "folder": _Form(
+        load=load_folder,
+        classes=lambda path: find_classes(split_folder(path, "train")),
+        about="images in class folders under PATH/train and PATH/test (or PATH/val)",
+    ),
     "imagenet": _Form(
         load=load_imagenet,
+        classes=imagenet_classes,
         about="ImageNet (ILSVRC2012) or a part of it under ROOT/train and ROOT/val, as unpacked",
         transforms=("resized-crop(224)", "hflip"),
     ),
     "tiny-imagenet": _Form(
         load=load_tiny_imagenet,
+        classes=tiny_imagenet_classes,
         about="Tiny ImageNet, 64x64 photographs in 200 classes, as tiny-imagenet-200.zip has it",
         transforms=("crop(8)", "hflip"),
     ),
@@ -233,6 +242,16 @@ def load_dataset(
             raise _no_files(name, decoder)
         return made
     return _REGISTERED[name].load(root=root, download=download)
+
+
+def classes_of_folders(name: str) -> tuple[str, ...] | None:
+    """Returns the classes of `folder:PATH` and the like by the names of its folders; None for another data set.
+
+    No file is read, which may take long for the first time. Raises InvalidInput and DataUnreadable as `load_dataset`.
+    """
+    require_known(name)
+    named = data_folder(name)
+    return tuple(_FORMS[named[0]].classes(expand_user(named[1]))) if named else None
 
 
 def _no_files(name: str, decoder: str) -> InvalidInput:

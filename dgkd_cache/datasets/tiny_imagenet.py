@@ -20,7 +20,7 @@ from dgkd_cache.datasets.synsets import SYNSET, all_words, read_lines, read_word
 from dgkd_cache.errors import DataUnreadable, InvalidInput
 from dgkd_stores.disk import Stop, never
 
-__all__ = ["load_tiny_imagenet"]
+__all__ = ["load_tiny_imagenet", "tiny_imagenet_classes"]
 
 _NAME = "tiny-imagenet"
 _ANNOTATIONS = "val_annotations.txt"
@@ -41,15 +41,20 @@ def load_tiny_imagenet(
     `decoder` decodes plain JPEGs. Raises InvalidInput if there is no train/ or val/, or no annotations, DataUnreadable
     for class folders, wnids.txt, annotations and words that do not fit together, and what `FolderImages` raises.
     """
-    require_splits(root, root, kind=_NAME)
+    classes = tiny_imagenet_classes(root)
     train, val = root / "train", root / "val"
-    classes = find_classes(train)
-    require_synsets(classes, train)
-    _check_ids(root / "wnids.txt", train, classes)
     say_source(_NAME, train, val)
-    if (path := val / _ANNOTATIONS).is_file() and (val / "images").is_dir():
-        tests = LabelledFiles.annotated(val / "images", _read_annotations(path), classes=classes, annotations=path)
-    elif any(SYNSET.fullmatch(entry.name) for entry in val.iterdir()):
+    images, sorted_ = val / "images", any(SYNSET.fullmatch(entry.name) for entry in val.iterdir())
+    if sorted_ and images.is_dir() and not any(images.iterdir()):
+        raise InvalidInput(
+            f"{val} has synset folders, and an empty folder of images",
+            expected=f"images/ and {_ANNOTATIONS} in val/, or synset folders alone",
+            found="images/ without an image",
+            do=f"remove {images}, since its images were sorted into the synset folders",
+        )
+    if (path := val / _ANNOTATIONS).is_file() and images.is_dir():
+        tests = LabelledFiles.annotated(images, _read_annotations(path), classes=classes, annotations=path)
+    elif sorted_:
         check_same_classes(train, val)
         tests = LabelledFiles.in_class_folders(val)
     else:
@@ -70,6 +75,15 @@ def load_tiny_imagenet(
         stop=stop,
         class_words=words,
     )
+
+
+def tiny_imagenet_classes(root: Path) -> list[str]:
+    """Returns the classes in `root`, by the names of folders. Raises as `load_tiny_imagenet`; reads no image."""
+    require_splits(root, root, kind=_NAME)
+    classes = find_classes(root / "train")
+    require_synsets(classes, root / "train")
+    _check_ids(root / "wnids.txt", root / "train", classes)
+    return classes
 
 
 def _check_ids(path: Path, train: Path, classes: list[str]) -> None:

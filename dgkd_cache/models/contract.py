@@ -15,6 +15,12 @@ from dgkd_stores.arguments import require_integer, require_kind
 __all__ = ["check_forward"]
 
 
+_LOGITS = "return the logits alone, one for each class, in evaluation and in training mode"
+_BY_RULE = (
+    "return one logit for each class: alone, as the entry or the attribute `logits`, or as the first item of a tuple"
+)
+"""For networks that may return more, of which `outputs.logits_in` takes the logits."""
+
 _IMAGES = 8
 """Batch size for training mode, which networks with groups of two or four accept."""
 
@@ -51,7 +57,7 @@ def check_forward(
         images_BIHW = torch.randn(_IMAGES, channels, height, width)
     modes = _modes(architecture, model)
     with torch.no_grad():
-        _require_logits(architecture, model, images_BIHW[:1], classes)
+        _require_logits(architecture, model, images_BIHW[:1], classes, do=_LOGITS if trains else _BY_RULE)
     rehearsal = Rehearsal(
         model,
         what=architecture,
@@ -68,7 +74,7 @@ def check_forward(
     trial = _copy(model) if trains else None
     if trial is not None:
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
-            logits_BC = _require_logits(architecture, trial.train(), images_BIHW, classes)
+            logits_BC = _require_logits(architecture, trial.train(), images_BIHW, classes, do=_LOGITS)
         _require_gradient(architecture, trial, logits_BC)
     return model
 
@@ -116,7 +122,7 @@ def _copy(model: nn.Module) -> nn.Module | None:
         return None
 
 
-def _require_logits(architecture: str, model: nn.Module, images_BIHW: Tensor, classes: int) -> Tensor:
+def _require_logits(architecture: str, model: nn.Module, images_BIHW: Tensor, classes: int, *, do: str) -> Tensor:
     """Returns the logits [B, classes] of one forward pass, in the model's current mode."""
     batch, *image = images_BIHW.shape
     mode = " in training mode" if model.training else ""
@@ -133,7 +139,7 @@ def _require_logits(architecture: str, model: nn.Module, images_BIHW: Tensor, cl
             f"{architecture} does not return one logit a class{mode}",
             expected=f"a tensor [{batch}, {classes}] for {'one image' if batch == 1 else f'{batch} images'}",
             found=str(found),
-            do="return the logits alone, one for each class, in evaluation and in training mode",
+            do=do,
         )
     assert isinstance(output, Tensor)
     return output

@@ -18,7 +18,7 @@ from dgkd_cache.errors import Mismatch
 from dgkd_cache.models.registry import find_model, is_user_code
 from dgkd_stores import closest_names
 
-__all__ = ["class_dimensions", "fit_weights", "found_classes", "select_classes"]
+__all__ = ["class_dimensions", "fit_weights", "found_classes", "require_names", "select_classes"]
 
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 """Names of auxiliary heads begin so in GoogLeNet and Inception; only their training uses them."""
@@ -81,19 +81,9 @@ def fit_weights(model: nn.Module, tensors: Mapping[str, Tensor], *, what: str) -
     other, or are of another shape or kind; the model is then unchanged.
     """
     wanted = model.state_dict()
-    left_out = tuple(name for name in tensors if name not in wanted and name.startswith(_AUXILIARY))
+    left_out = _left_out(wanted, tensors, what=what)
     given = {name: value for name, value in tensors.items() if name not in left_out}
     given |= {name: torch.zeros_like(value) for name, value in wanted.items() if name.endswith(_UNREAD)} | given
-    missing = [name for name in wanted if name not in given]
-    # What nothing reads is named last.
-    over = sorted((name for name in given if name not in wanted), key=lambda name: name.endswith(_UNREAD))
-    if missing or over:
-        raise Mismatch(
-            f"the weights are not those of {what}",
-            expected=_names(missing, over, "no further tensor") if missing else f"{len(wanted)} tensors and no other",
-            found=_names(over, missing, "no other tensor") if over else f"{len(given)} tensors without these",
-            do="choose the architecture that the weights were trained with, or rename the tensors and save them again",
-        )
     for name, value in wanted.items():
         if given[name].shape != value.shape or given[name].is_floating_point() != value.is_floating_point():
             raise Mismatch(
@@ -103,6 +93,35 @@ def fit_weights(model: nn.Module, tensors: Mapping[str, Tensor], *, what: str) -
                 do="choose the architecture, and the number of channels, that the weights were trained with",
             )
     model.load_state_dict(given)
+    return left_out
+
+
+def require_names(
+    architecture: str, tensors: Mapping[str, Tensor], *, channels: int, classes: int, height: int, width: int
+) -> None:
+    """Raises Mismatch, as `fit_weights`, for weights whose names are not those of the architecture.
+
+    The model is not built. Raises as `find_model`.
+    """
+    wanted = _shapes(architecture, channels=channels, classes=classes, height=height, width=width)
+    _left_out(wanted, tensors, what=architecture)
+
+
+def _left_out(wanted: Mapping[str, object], tensors: Mapping[str, Tensor], *, what: str) -> tuple[str, ...]:
+    """Returns the names of auxiliary heads among `tensors`. Raises Mismatch where others are missing or left over."""
+    left_out = tuple(name for name in tensors if name not in wanted and name.startswith(_AUXILIARY))
+    given = {*tensors, *(name for name in wanted if name.endswith(_UNREAD))} - {*left_out}
+    missing = [name for name in wanted if name not in given]
+    # What nothing reads is named last.
+    over = [name for name in tensors if name in given and name not in wanted]
+    over.sort(key=lambda name: name.endswith(_UNREAD))
+    if missing or over:
+        raise Mismatch(
+            f"the weights are not those of {what}",
+            expected=_names(missing, over, "no further tensor") if missing else f"{len(wanted)} tensors and no other",
+            found=_names(over, missing, "no other tensor") if over else f"{len(given)} tensors without these",
+            do="choose the architecture that the weights were trained with, or rename the tensors and save them again",
+        )
     return left_out
 
 

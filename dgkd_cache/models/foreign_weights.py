@@ -71,6 +71,7 @@ def read_foreign_weights(path: Path) -> ForeignWeights:
             f"the weights {path} cannot be read",
             expected="a file that torch.save wrote, or .safetensors",
             found=error.strerror or str(error),
+            do="check the path, and that the file may be read",
         ) from error
     except DgkdError as error:
         if error.do.startswith("start over"):  # that is for the files of a run

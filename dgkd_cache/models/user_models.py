@@ -41,6 +41,7 @@ def _parse(architecture: str) -> Registration:
             f"{architecture} is no architecture",
             expected="a name that `dgkd-cache models` lists, torchvision:NAME, timm:NAME or module:factory",
             found=_NO_MODULES[architecture.partition(":")[0]],
+            do="name the architecture; weights of it are adopted from a file, and a store is a guide by its path",
         )
     define = "(*, channels, classes, height, width) there, or with some of these, returning a torch.nn.Module"
     factory = import_factory(architecture, kind="model", define=define, otherwise="torchvision:NAME")

@@ -7,11 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from support.imagenet_trees import write_imagenet, write_tiny
 
 from dgkd_cache.datasets import registry
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.images import TensorImages
-from dgkd_cache.datasets.registry import PATTERNS, dataset_names, dataset_summaries, load_dataset, register_dataset
+from dgkd_cache.datasets.registry import (
+    PATTERNS,
+    classes_of_folders,
+    dataset_names,
+    dataset_summaries,
+    load_dataset,
+    register_dataset,
+)
 from dgkd_cache.errors import InvalidInput, UnknownName
 from dgkd_cache.paths import DATA_FORMS
 from dgkd_cache.workspace.defaults import suggest_config
@@ -82,6 +90,21 @@ def test_a_name_is_taken_once() -> None:
 
     with pytest.raises(InvalidInput, match="'fashion-mnist' is registered already"):
         register_dataset(transforms=["none"])(fashion_mnist)
+
+
+def test_the_classes_of_folders_are_those_of_the_loaded_data_set(tmp_path: Path) -> None:
+    write_imagenet(tmp_path / "imagenet", "kaggle")
+    write_imagenet(tmp_path / "folder", "folders")
+    write_tiny(tmp_path / "tiny-imagenet")
+    for kind in ("folder", "imagenet", "tiny-imagenet"):
+        name = f"{kind}:{tmp_path / kind}"
+        assert classes_of_folders(name) == load_dataset(name).classes
+    (inner := tmp_path / "archive" / "ILSVRC" / "Data").mkdir(parents=True)
+    (tmp_path / "imagenet").rename(inner / "CLS-LOC")
+    assert len(classes_of_folders(f"imagenet:{tmp_path / 'archive'}") or ()) == 3
+    assert classes_of_folders("digits") is None and classes_of_folders("mynets:make") is None
+    with pytest.raises(InvalidInput, match="expected train/ and val/ in tiny-imagenet:ROOT"):
+        classes_of_folders(f"tiny-imagenet:{tmp_path / 'nowhere'}")
 
 
 def test_a_folder_without_a_path_is_not_the_current_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,17 @@ def test_sorted_into_folders_it_is_the_same(tmp_path: Path, nested: str) -> None
     assert (found.test.digest, found.train.digest) == (shipped.test.digest, shipped.train.digest)
 
 
+def test_an_empty_folder_that_sorting_left_is_named(tmp_path: Path) -> None:
+    root = write_tiny(tmp_path)
+    for number, synset in enumerate(VAL):
+        (root / "val" / synset).mkdir(exist_ok=True)
+        (root / "val" / "images" / f"val_{number}.JPEG").rename(root / "val" / synset / f"val_{number}.JPEG")
+    error = refused(root)
+    assert isinstance(error, InvalidInput) and error.do.startswith(f"remove {root / 'val' / 'images'}")
+    (root / "val" / "images").rmdir()
+    assert len(load_tiny_imagenet(root).test) == len(VAL)
+
+
 def refused(root: Path) -> DgkdError:
     with pytest.raises(DgkdError) as caught:
         load_tiny_imagenet(root)

@@ -165,7 +165,7 @@ def test_what_torch_refuses_is_named_without_its_advice(tmp_path: Path) -> None:
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="No such file"):
+    with pytest.raises(InvalidInput, match="No such file or directory; check the path"):
         read_foreign_weights(tmp_path / "none.pt")
     os.mkfifo(tmp_path / "pipe.pt")
     for name in ("pipe.pt", "."):

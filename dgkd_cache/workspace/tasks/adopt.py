@@ -8,24 +8,25 @@ run is compared with it and never chooses what is built.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from dgkd_cache.config.models_table import write_model
 from dgkd_cache.config.tables import ModelConfig
 from dgkd_cache.config.workspace_config import CONFIG_NAME, check_model_name
+from dgkd_cache.datasets.registry import classes_of_folders
 from dgkd_cache.device.device import resolve_device
 from dgkd_cache.device.environment import describe
 from dgkd_cache.dump.label_order import least_accuracy
 from dgkd_cache.errors import InvalidInput, Mismatch
-from dgkd_cache.models.fitting import class_dimensions, fit_weights, found_classes, select_classes
+from dgkd_cache.models.fitting import class_dimensions, fit_weights, found_classes, require_names, select_classes
 from dgkd_cache.models.foreign_weights import ForeignWeights, read_foreign_weights
 from dgkd_cache.models.published import Published, pretrained_weights, published_of
-from dgkd_cache.models.registry import build_model, count_parameters, find_model
+from dgkd_cache.models.registry import build_model, count_parameters, find_model, is_user_code
 from dgkd_cache.models.saved import save_model
 from dgkd_cache.models.weights import weights_digest
 from dgkd_cache.progress import Progress
@@ -35,7 +36,13 @@ from dgkd_cache.workspace import run_inputs as record
 from dgkd_cache.workspace.archive import archive_held_run
 from dgkd_cache.workspace.expected_inputs import adopted_inputs
 from dgkd_cache.workspace.run_lock import refuse_linked_files, run_lock
-from dgkd_cache.workspace.tasks.adoption_options import AdoptRequest, class_columns, preprocess_for
+from dgkd_cache.workspace.tasks.adoption_options import (
+    AdoptRequest,
+    check_preprocessing,
+    class_columns,
+    preprocess_for,
+    require_number,
+)
 from dgkd_cache.workspace.tasks.finished import finished_run
 from dgkd_cache.workspace.tasks.model_setup import prepare_inference
 from dgkd_cache.workspace.tasks.published_pixels import unaugmented
@@ -45,6 +52,8 @@ from dgkd_stores import JsonValue, decimal
 __all__ = ["Adopted", "adopt_model"]
 
 _SHOWN = 10  # classes in a message
+_FOLDER_CHANNELS = 3  # of images in files
+_SIDE = 32  # pixels of images for which a network is looked at that takes any size: names do not depend on it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +87,7 @@ def adopt_model(
     find_model(request.architecture)  # a wrong name is told before a file is read
     if request.weights is None:
         published = published_of(request.architecture, pretrained=True)
+        _refuse_unread(ws, request, published, {})
         # What is published of the weights tells of most errors, before they are downloaded.
         preprocess_for(request, published, ws.dataset())
         class_columns(request, published, ws.dataset(), published.class_count)
@@ -85,6 +95,7 @@ def adopt_model(
     else:
         weights = read_foreign_weights(request.weights)
         published = published_of(request.architecture, sha256=weights.sha256)
+        _refuse_unread(ws, request, published, weights.tensors)
     model, card = _build(ws, request, weights, published)
     inputs = adopted_inputs(ws, card)
     with run_lock(folder, name, take_over=take_over, stop=stop) as lock:
@@ -113,6 +124,38 @@ def _require_free_name(ws: Workspace, name: str) -> None:
             found=f"{name} = {ws.architecture(name)!r}",
             do="adopt it under another name, and write adopted:NAME into [chain]",
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FolderNames:
+    """The classes of a data set whose files are not read yet."""
+
+    classes: tuple[str, ...]
+    class_words: tuple[tuple[str, ...], ...] = ()
+
+
+def _refuse_unread(ws: Workspace, request: AdoptRequest, published: Published, tensors: Mapping[str, Tensor]) -> None:
+    """Raises Mismatch or InvalidInput for weights, classes or options that do not fit, before an image is read.
+
+    The files of a large data set take long to read for the first time, and their folders tell its classes. `tensors`
+    are those of a file. A network of the user's own is built for the size of the views, which images tell: `_build`
+    compares it, and the shapes of tensors.
+    """
+    ours = classes_of_folders(ws.dataset_name) if ws.aligned_with is None else None
+    if ours is None:
+        return
+    check_preprocessing(request, published, channels=_FOLDER_CHANNELS)
+    side = find_model(request.architecture).input_size or _SIDE
+    sizes = {"channels": _FOLDER_CHANNELS, "classes": len(ours), "height": side, "width": side}
+    looks, count = bool(tensors) and not is_user_code(request.architecture), published.class_count
+    if looks:
+        count = found_classes(class_dimensions(request.architecture, **sizes), tensors)
+    if request.class_map is None:
+        require_number(count, len(ours))
+    else:
+        class_columns(request, published, _FolderNames(classes=ours), count)
+    if looks:
+        require_names(request.architecture, tensors, **sizes)
 
 
 def _existing(ws: Workspace, folder: Path, name: str, inputs: dict[str, str]) -> ModelCard | None:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,15 @@ from dgkd_cache.models.published import Published
 from dgkd_cache.run_files.preprocess import Preprocess, Resizing
 from dgkd_stores import parse_strictly
 
-__all__ = ["AdoptRequest", "class_columns", "preprocess_for", "read_class_names"]
+__all__ = [
+    "AdoptRequest",
+    "NamedClasses",
+    "check_preprocessing",
+    "class_columns",
+    "preprocess_for",
+    "read_class_names",
+    "require_number",
+]
 
 Interpolation = Literal["bilinear", "bicubic"]
 
@@ -55,10 +63,32 @@ class AdoptRequest:
     """True moves a run of that name to `aside/`, and writes the table [models.NAME] anew."""
 
 
+class NamedClasses(Protocol):
+    """The names of a data set's classes, such as a `Dataset` has."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names, in the order of labels."""
+
+    @property
+    def class_words(self) -> tuple[tuple[str, ...], ...]:
+        """Further names of each class; empty if there are none."""
+
+
 def preprocess_for(request: AdoptRequest, published: Published, dataset: Dataset) -> Preprocess:
     """Returns the preprocessing. Raises InvalidInput for values out of range, and where some are needed and missing."""
+    return _preprocess(request, published, dataset.train.channels, dataset.mean, dataset.std)
+
+
+def check_preprocessing(request: AdoptRequest, published: Published, *, channels: int) -> None:
+    """Raises as `preprocess_for` for images of which nothing but the number of channels is known yet."""
+    _preprocess(request, published, channels, ("0.5",) * channels, ("0.5",) * channels)
+
+
+def _preprocess(
+    request: AdoptRequest, published: Published, channels: int, own_mean: Sequence[str], own_std: Sequence[str]
+) -> Preprocess:
     base = published.preprocess
-    channels = dataset.train.channels
     sized = request.size is not None or request.crop is not None or request.interpolation is not None
     named = request.architecture.startswith(("torchvision:", "timm:"))
     if base is None and named and (request.size is None or request.crop is None or request.interpolation is None):
@@ -69,8 +99,8 @@ def preprocess_for(request: AdoptRequest, published: Published, dataset: Dataset
             found="another one",
             do="give these three, and mean and deviation unless those of the data set fit",
         )
-    mean = request.mean or (base.mean if base else dataset.mean)
-    std = request.std or (base.std if base else dataset.std)
+    mean = request.mean or (base.mean if base else own_mean)
+    std = request.std or (base.std if base else own_std)
     for option, values in (("--mean", mean), ("--std", std)):
         if len(values) != channels:
             raise InvalidInput(
@@ -125,6 +155,9 @@ def read_class_names(path: Path) -> tuple[str, ...]:
             f"the class names {path} cannot be read",
             expected="a JSON list of texts, or one name a line, in UTF-8",
             found=str(error.strerror if isinstance(error, OSError) else error),
+            do="check the path"
+            if isinstance(error, OSError)
+            else "correct the file: the names, in the order of the logits",
         ) from error
     names = [name.strip() if isinstance(name, str) else "" for name in value] if isinstance(value, list) else []
     if not names or not all(names) or len(set(names)) < len(names):
@@ -133,12 +166,13 @@ def read_class_names(path: Path) -> tuple[str, ...]:
             f"the class names {path} cannot be used",
             expected="each class once, without empty names",
             found=f"{json.dumps(twice)} twice" if twice else "no names, or an empty one",
+            do="correct the file: a name for each logit, in their order",
         )
     return tuple(names)
 
 
 def class_columns(
-    request: AdoptRequest, published: Published, dataset: Dataset, count: int | None
+    request: AdoptRequest, published: Published, dataset: NamedClasses, count: int | None
 ) -> tuple[NDArray[np.int64] | None, str]:
     """Returns for each class of the data set the model's class (None: the same ones), and how its names are known.
 
@@ -148,8 +182,8 @@ def class_columns(
     ours, known, how = dataset.classes, published.classes, f"published with {published.name or published.url}"
     if request.classes is not None:
         known, how = (read_class_names(request.classes),), "given by --classes"
-    if request.class_map is None and count is not None and count != len(ours):
-        raise _other_number(count, len(ours))
+    if request.class_map is None:
+        require_number(count, len(ours))
     for names in known:
         if count is not None and len(names) != count:
             raise Mismatch(
@@ -188,18 +222,21 @@ def class_columns(
     )
 
 
-def _same_words(theirs: Sequence[str], dataset: Dataset) -> bool:
+def require_number(theirs: int | None, ours: int) -> None:
+    """Raises Mismatch for weights of another number of classes than the data set has; None is not known."""
+    if theirs is not None and theirs != ours:
+        raise Mismatch(
+            "the weights are for another number of classes",
+            expected=f"{ours} classes, as the data set has them",
+            found=f"{theirs}",
+            do="choose weights for these classes; where they have these and more, give a class map and the model's "
+            "names",
+        )
+
+
+def _same_words(theirs: Sequence[str], dataset: NamedClasses) -> bool:
     """Returns True if each of their names is our class of that place, by its name or by its words."""
     if not len(theirs) == len(dataset.class_words) == len(dataset.classes):
         return False
     ours = zip(dataset.classes, dataset.class_words, strict=True)
     return all(name in (own, *words) for name, (own, words) in zip(theirs, ours, strict=True))
-
-
-def _other_number(theirs: int, ours: int) -> Mismatch:
-    return Mismatch(
-        "the weights are for another number of classes",
-        expected=f"{ours} classes, as the data set has them",
-        found=f"{theirs}",
-        do="choose weights for these classes; where they have these and more, give a class map and the model's names",
-    )

@@ -150,6 +150,46 @@ def test_what_is_published_of_weights_is_compared_before_they_are_downloaded(
             adopt(pictures, architecture, None, **given)
 
 
+@pytest.mark.parametrize("architecture", ["torchvision:resnet18", "resnet8"])
+def test_what_does_not_fit_by_its_names_is_refused_before_an_image_is_read(
+    pictures: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, architecture: str
+) -> None:
+    """The files of a large data set take hours to read for the first time."""
+
+    def load(*given: object, **named: object) -> None:
+        raise AssertionError("the data set would be read")
+
+    monkeypatch.setattr("dgkd_cache.datasets.registry.load_dataset", load)
+    sizes = {"channels": 3, "height": 32, "width": 32, "seed": 0}
+    states = {count: build_model(architecture, classes=count, **sizes).state_dict() for count in (2, 3)}
+    for count, state in states.items():
+        torch.save(state, tmp_path / f"{count}.pt")
+    head = next(reversed(states[2]))
+    torch.save({f"{name}2" if name == head else name: value for name, value in states[2].items()}, tmp_path / "n.pt")
+    (names := tmp_path / "names").write_text("CAT\nDOG\nEMU\n")
+    (twice := tmp_path / "twice.json").write_text(json.dumps({"CAT": "cat", "DOG": "cat"}))
+    (right := tmp_path / "right.json").write_text(json.dumps({"CAT": "cat", "DOG": "dog"}))
+    named = {"classes": names, "class_map": right}
+    for file, given, error, problem in (
+        ("3", {}, Mismatch, "another number of classes: expected 2 classes, as the data set has them, found 3"),
+        ("n", {}, Mismatch, rf"expected {head} \(nearest: {head}2\), found {head}2 \(nearest: {head}\)"),
+        (
+            "3",
+            named | {"class_map": twice},
+            Mismatch,
+            "expected one of the guide's classes for each of ours, found 'ca",
+        ),
+        ("2", named, Mismatch, "expected 2 names, as the weights have classes, found 3 given by --classes"),
+        ("2", {"class_map": right}, InvalidInput, "expected --classes FILE beside --class-map"),
+        ("2", {"mean": ["0.5"]}, InvalidInput, "expected 3 values of --mean"),
+        ("2", {"size": 0}, InvalidInput, "a --size from 1 to"),
+        ("3", named, AssertionError, "would be read"),
+        ("2", {}, AssertionError, "would be read"),
+    ):
+        with pytest.raises(error, match=problem):
+            adopt(pictures, architecture, tmp_path / f"{file}.pt", **given)
+
+
 @pytest.fixture
 def bars(tmp_path: Path) -> Workspace:
     return workspace(tmp_path / "ws")
@@ -174,6 +214,13 @@ Out = namedtuple("Out", ["aux", "logits"])
 
 def linear(*, channels, classes, height, width):
     return nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, classes))
+
+class Scores(nn.Linear):
+    def forward(self, images):
+        return {"scores": super().forward(images.flatten(1))}
+
+def scores(*, channels, classes, height, width):
+    return Scores(channels * height * width, classes)
 
 class Two(nn.Module):
     def __init__(self, inputs, classes):
@@ -259,6 +306,11 @@ def test_outputs_with_an_auxiliary_head(bars: Workspace, linear: Path) -> None:
     done = dump_guide(Workspace.open(bars.folder), model="big", device="cpu", progress=Lines(), stop=lambda: False)
     with GuideStore.open(done.path) as store:
         assert store.test_logits_MC.shape == (40, 4)
+    torch.save({"weight": state["1.weight"], "bias": state["1.bias"]}, linear)
+    with pytest.raises(
+        InvalidInput, match="found dict; return one logit for each class: alone, as the entry or the at"
+    ):
+        adopt(bars, "adopted_nets:scores", linear, name="other")
 
 
 def test_the_settings_are_compared_with_the_card(bars: Workspace, linear: Path) -> None:
@@ -284,7 +336,7 @@ def test_a_card_alone_never_chooses_code(bars: Workspace, linear: Path) -> None:
         ({"state_dict": {}, "args": argparse.Namespace()}, "resnet8", UnsafeStore, "more than tensors"),
         ({"a": torch.ones(1)}, "resnet8", Mismatch, "expected stem.weight"),
         ({"a": torch.ones(1)}, "resnet81", InvalidInput, "did you mean resnet8"),
-        ({"a": torch.ones(1)}, "hf-hub:timm/resnet18", InvalidInput, "is no architecture"),
+        ({"a": torch.ones(1)}, "hf-hub:timm/resnet18", InvalidInput, "is no architecture.*adopted from a file"),
     ],
 )
 def test_what_is_refused_before_anything_is_written(
