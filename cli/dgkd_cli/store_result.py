@@ -62,9 +62,8 @@ class StoreResult:
         if found is None:
             yield f"{name}: refused: {self.error}"
             return
-        held = (
-            f"{count_text(found.header.views)} views, {size_text(found.nbytes)}, {found.container}, codec {found.codec}"
-        )
+        views = "1 view" if found.header.views == 1 else f"{count_text(found.header.views)} views"
+        held = f"{views}, {size_text(found.nbytes)}, {found.container}, codec {found.codec}"
         if found.damage:
             places = "1 place" if len(found.damage) == 1 else f"{count_text(len(found.damage))} places"
             yield f"{name}: damaged in {places}: {held}"

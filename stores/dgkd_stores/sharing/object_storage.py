@@ -47,6 +47,11 @@ _ENDPOINTS = {
     "AZURE": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
 }
 _NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|specified bucket does not exist")
+_REFUSED = re.compile(
+    r"401 Unauthorized|403 Forbidden|AuthorizationHeaderMalformed|ExpiredToken|InvalidToken|redirect without LOCATION"
+)
+"""Answers of 400 and 301 with a reason that another try does not change, and a list that is refused, which has no class
+of its own."""
 _BODY = re.compile(r"\s*(?:\ufeff)?<.*", re.DOTALL)
 _TOLD = re.compile(r"<(Code|Message)>([^<]*)</")
 _NOT_IMPLEMENTED = "501 Not Implemented"
@@ -112,8 +117,7 @@ class WebServer(Remote):
                 raise self._no_bucket(error) from None
             if _WRONG_RANGE.search(text):
                 raise NoRanges(name) from None
-            # A list that is refused has no class of its own.
-            if any(code in text for code in ("401 Unauthorized", "403 Forbidden")):
+            if _REFUSED.search(str(error)):
                 raise self._refused(name, error) from None
             if "credential" in text.lower() or "metadata endpoint" in text or "169.254.169.254" in text:
                 raise self._refused(name, error) from None
@@ -132,9 +136,10 @@ class WebServer(Remote):
     def _refused(self, name: str, error: Exception) -> AccessRefused:
         service = _SERVICES.get(self.address.partition("://")[0])
         public = f"; a public bucket wants {service}_SKIP_SIGNATURE=true" if service else ""
+        region = ", and the region of the bucket" if service == "AWS" else ""
         return AccessRefused(
             f"{self.address} refuses access to {name}",
-            expected="credentials in the environment or a profile that permit it",
+            expected=f"credentials in the environment or a profile that permit it{region}",
             found=_first_line(error),
             do=f"set them (docs/sharing.md, Credentials){public}",
         )

@@ -12,7 +12,7 @@ from stores.support.web import Answer, Web, web
 from dgkd_stores import DgkdError, InvalidInput
 from dgkd_stores.sharing.address import parse_address
 from dgkd_stores.sharing.object_storage import open_object_storage
-from dgkd_stores.sharing.remote import Changed, LostConnection, NoRanges
+from dgkd_stores.sharing.remote import AccessRefused, Changed, LostConnection, NoRanges
 
 pytest.importorskip("obstore", reason="SKIPPED: no obstore here; `pip install 'dgkd-cache[share]'` gets it")
 
@@ -125,6 +125,26 @@ def bucket(server: Web, monkeypatch: pytest.MonkeyPatch) -> Web:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOTHER")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "lab-secret")
     return server
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "found"),
+    [
+        (301, "", "an incorrectly configured region"),
+        (400, "<Error><Code>AuthorizationHeaderMalformed</Code><Message>use eu-west-1</Message></Error>", "eu-west-1"),
+        (400, "<Error><Code>ExpiredToken</Code><Message>it has expired</Message></Error>", "it has expired"),
+    ],
+)
+def test_another_region_and_a_token_that_expired_are_told_at_once(
+    bucket: Web, status: int, reason: str, found: str
+) -> None:
+    def refuse(answer: Answer) -> None:
+        answer.status, answer.reason = status, reason.encode()
+
+    bucket.fault = refuse
+    with pytest.raises(AccessRefused, match="and the region of the bucket") as refused:
+        open_object_storage(parse_address("s3://lab")).read("c.0")
+    assert found in str(refused.value.found)
 
 
 @pytest.mark.parametrize(("name", "value"), [("AWS_ACCESS_KEY_ID", "AKIALAB"), ("AWS_SKIP_SIGNATURE", "true")])

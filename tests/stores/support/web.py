@@ -29,6 +29,8 @@ class Answer:
     cut: int | None = None
     """Bytes of the body after which the connection is closed."""
     status: int = 200
+    reason: bytes = b""
+    """The body of an error."""
 
 
 @dataclass
@@ -82,7 +84,7 @@ def web(root: Path) -> Iterator[Web]:
                 answer.range = f"bytes {start}-{last}/{len(data)}"
             state.fault(answer)
             if answer.status >= 400:
-                self._plain(answer.status)
+                self._plain(answer.status, answer.reason)
                 return
             self.send_response(answer.status)
             self.send_header("Content-Length", str(len(answer.body)))
@@ -97,10 +99,11 @@ def web(root: Path) -> Iterator[Web]:
                     self.wfile.flush()
                     self.close_connection = True
 
-        def _plain(self, status: int) -> None:
+        def _plain(self, status: int, body: bytes = b"") -> None:
             self.send_response(status)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body)
 
     with serving(Handler) as state.address:
         yield state
