@@ -5,6 +5,7 @@ The file is a JSON object of each of the guide's names that is used to our name.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,7 +22,10 @@ _EXAMPLE = 'the file is {"their name": "our name", ...}'
 
 
 def read_class_map(path: Path) -> dict[str, str]:
-    """Reads a class map: their name to ours. Raises InvalidInput for a file that is none."""
+    """Reads a class map: their name to ours.
+
+    Raises InvalidInput for a file that is none, and Mismatch for one that gives one of ours to two of theirs.
+    """
     try:
         text = path.read_bytes()
         if len(text) > _MOST_BYTES:
@@ -36,7 +40,10 @@ def read_class_map(path: Path) -> dict[str, str]:
         raise InvalidInput(
             f"the class map {path} cannot be used", expected="a JSON object of texts", found="other values", do=_EXAMPLE
         )
-    return {theirs: str(ours) for theirs, ours in value.items()}
+    class_map = {theirs: str(ours) for theirs, ours in value.items()}
+    if twice := [name for name, times in Counter(class_map.values()).items() if times > 1]:
+        raise _given_twice(twice[0])
+    return class_map
 
 
 def map_classes(
@@ -66,13 +73,17 @@ def map_classes(
         if ours_name not in ours:
             raise _unfit("a class of these images on the right", f"{ours_name!r}, which they do not have")
         if ours_name in chosen:
-            raise _unfit("one of the guide's classes for each of ours", f"{ours_name!r} twice")
+            raise _given_twice(ours_name)
         chosen[ours_name] = theirs_name
     for name in ours:
         if name not in chosen:
             raise _unfit("all of our classes", f"none for {name!r}")
     columns_C = np.array([column_of[chosen[name]] for name in ours], np.int64)
     return None if tuple(theirs) == tuple(ours) and (columns_C == np.arange(len(ours))).all() else columns_C
+
+
+def _given_twice(ours_name: str) -> Mismatch:
+    return _unfit("one of the guide's classes for each of ours", f"{ours_name!r} twice")
 
 
 def _unfit(expected: str, found: str) -> Mismatch:

@@ -312,23 +312,22 @@ class Workspace:
         is none, and Mismatch for other samples. Raises Interrupted once `stop` says so.
         """
         from dgkd_cache.datasets.registry import load_dataset
+        from dgkd_cache.guides.align import align_dataset
 
         settings, decoder = self.config.dataset, self.config.views.decoder
         if (settings, decoder) not in self._loaded:
             check_transforms(self.config.views)
+            guide, class_map = self.aligned_with, self._read_class_map()
             loaded = load_dataset(
                 self.dataset_name, root=self.data_root, download=settings.download, decoder=decoder, stop=self.stop
             )
-            guide = self.aligned_with
-            self._loaded[settings, decoder] = loaded if guide is None else self._align(loaded, guide)
+            self._loaded[settings, decoder] = loaded if guide is None else align_dataset(loaded, guide, class_map)
         return self._loaded[settings, decoder]
 
-    def _align(self, loaded: Dataset, guide: Path) -> Dataset:
-        """Returns the data set in the order of a guide's samples."""
+    def _read_class_map(self) -> dict[str, str] | None:
         from dgkd_cache.datasets.class_map import read_class_map
-        from dgkd_cache.guides.align import align_dataset
 
-        return align_dataset(loaded, guide, None if self.class_map is None else read_class_map(self.class_map))
+        return None if self.class_map is None else read_class_map(self.class_map)
 
     def plan(self) -> ViewPlan:
         """Returns the view plan for this data set's images. Raises InvalidInput for unsuitable transforms."""

@@ -56,6 +56,9 @@ def test_a_map_that_does_not_fit(class_map: dict[str, str], said: str) -> None:
 def test_a_map_is_read(tmp_path: Path) -> None:
     (tmp_path / "map.json").write_text('{"Käfer": "beetle", "n02": "dog"}', encoding="utf-8")
     assert read_class_map(tmp_path / "map.json") == {"Käfer": "beetle", "n02": "dog"}
+    (tmp_path / "map.json").write_text('{"n01": "cat", "n02": "dog", "n03": "dog"}')
+    with pytest.raises(Mismatch, match="one of the guide's classes for each of ours, found 'dog' twice"):
+        read_class_map(tmp_path / "map.json")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from support.picture_folders import pictures
 
-from dgkd_cache.errors import Interrupted, InvalidInput, UnknownName
+from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, UnknownName
 from dgkd_cache.progress import Silent
 from dgkd_cache.workspace.chain import run_chain
 from dgkd_cache.workspace.tasks import TrainRequest, train_model
@@ -123,6 +123,22 @@ def test_unsuitable_transforms_are_told_before_the_files_of_a_data_set_are_looke
         with pytest.raises(InvalidInput, match=problem) as refused:
             look()
         assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [('{"a": "cat", "b": "cat"}', "found 'cat' twice"), ("[]", "cannot be used"), (None, "No such")],
+)
+def test_a_class_map_is_read_before_the_files_of_a_data_set_are_looked_for(
+    tmp_path: Path, content: str | None, problem: str
+) -> None:
+    """As above; the guide is not there, either."""
+    text = TEXT.replace('photos"', 'photos"\nalign = "nowhere"\nclass_map = "map.json"')
+    ws = Workspace.init(tmp_path / "w", text)
+    if content is not None:
+        (ws.folder / "map.json").write_text(content)
+    with pytest.raises(DgkdError, match=problem):
+        ws.dataset()
 
 
 def test_the_first_signal_stops_the_reading_of_a_folder(ws: Workspace) -> None:
