@@ -181,10 +181,16 @@ def test_some_variants_of_cifar_end_below_scratch_in_every_seed() -> None:
 
 def test_the_page_of_results_says_the_same() -> None:
     page = (STUDY.parent / "results.md").read_text(encoding="utf-8").replace("dgkd with dropping", "dgkd+drop")
-    told = dict(re.findall(r"(\S+)\s+(\d+\.\d\d ± \d\.\d\d) %", page))
+    methods, draws = page.split("With few images")
+    told = dict(re.findall(r"(\S+)\s+(\d+\.\d\d ± \d\.\d\d) %", methods))
     study = Study("cifar10")
     assert told == {variant: study.spread(variant, "top1", 2, 100) for variant in told}
     assert set(told) == {"scratch", "kd", "takd", "dgkd", "dgkd+drop"}
+    study, draws = Study("draws"), " ".join(draws.split())
+    guided, scratch = (study.spread(variant, "top1", 2, 100) for variant in ("no draws", "scratch"))
+    assert f"ends at {guided} %, from scratch at {scratch} %" in draws
+    gained = 100 * (statistics.mean(study.of("no draws", "top1")) - statistics.mean(study.of("scratch", "top1")))
+    assert f"{gained:.2f} points" in draws
 
 
 def test_one_kind_of_machine_is_told() -> None:
@@ -200,8 +206,9 @@ def test_one_kind_of_machine_is_told() -> None:
 def test_the_page_of_results_has_intervals_of_the_tables() -> None:
     page = (STUDY.parent / "results.md").read_text(encoding="utf-8")
     told = re.findall(r"\(95 %\s+interval\s+(\S+)\s+to\s+(\S+),\s+adjusted\s+p\s+(\S+)\)", page)
-    assert len(told) == len(METHODS) == 2
-    for (low, high, p), name in zip(told, METHODS, strict=True):
+    names = [*METHODS, "draws"]
+    assert len(told) == len(names) == 3
+    for (low, high, p), name in zip(told, names, strict=True):
         assert f"| {low} to {high} | {p} |" in Study(name).told
 
 
@@ -260,8 +267,16 @@ def test_what_is_said_of_pruning_and_draws() -> None:
     assert f"{min(one['adjusted_p'] for one in study.results['comparisons']):.3f}" == "0.061"
     draws = Study("draws")
     (teacher,) = [one for one in draws.results["runs"].values() if one["model"] == "teacher"]
-    assert f"{100 * teacher['test']['top1']:.2f}" == "60.26" and teacher["test"]["top1"] < mean(
-        draws.of("scratch", "top1")
-    )
-    errors = [draws.of(name, "ece") for name in draws.results["variants"] if "draw" in name and name != "no draws"]
-    assert all(mine < other for found in errors for mine, other in zip(found, draws.of("no draws", "ece"), strict=True))
+    assert f"{100 * teacher['test']['top1']:.2f}" == "75.96"
+    top1 = {name: 100 * mean(draws.of(name, "top1")) for name in draws.results["variants"]}
+    assert f"{top1['no draws'] - top1['scratch']:.1f}" == "4.0"
+    numbers = [top1[name] for name in ("no draws", "1 draw", "4 draws", "16 draws")]
+    assert max(numbers) - min(numbers) < 0.3
+    assert all(abs(top1[f"{name}, student"] - top1[name]) < 0.2 for name in ("4 draws", "16 draws"))
+    assert f"{top1['16 draws, student, 90th percentile'] - top1['16 draws']:.1f}" == "-0.4"
+    drawn = [name for name in draws.results["variants"] if "draw" in name and name != "no draws"]
+    for key in ("ece", "nll"):
+        found = [draws.of(name, key) for name in drawn]
+        assert all(
+            mine < other for values in found for mine, other in zip(values, draws.of("no draws", key), strict=True)
+        )
