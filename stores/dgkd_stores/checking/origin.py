@@ -26,7 +26,7 @@ from dgkd_stores.format.layout import StoreLayout
 __all__ = ["OriginCheck", "origin_path", "refuse_other_origin"]
 
 _KEPT = ("zarr.json", "digest")
-"""What is kept of a published store."""
+"""The parts of a published store that are kept."""
 
 _OWN = ("digest", "view_digest")
 """Arrays that have a row for each view, so that a part has others."""

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 _OURS = {README: b"`dgkd-cache card` wrote this page", CROISSANT: b"dgkd-cache"}
-"""What the card of any guide has in each of its files; a text without it is somebody else's."""
+"""Words that the card of any guide has in each of its files; a text without them is somebody else's."""
 _MAX_CARD_BYTES = 2**26
 
 
