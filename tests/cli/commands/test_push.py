@@ -96,7 +96,7 @@ def test_a_damaged_store(command: Command, guides: Path, tmp_path: Path) -> None
 def test_a_lock_of_another_host_is_taken_over_on_request(
     command: Command, guides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a push and a pull that were killed in a container leave it, which is another one when it is started again."""
+    """A push or a pull that was killed in a container leaves such a lock: started again, the container is another host."""
     for target, words in (("place", ("push", "ta1", "place")), ("got", ("pull", "place", "got"))):
         (tmp_path / target).mkdir()
         with monkeypatch.context() as patch:

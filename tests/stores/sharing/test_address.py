@@ -120,7 +120,7 @@ def test_a_folder_that_nobody_means_is_refused(text: str, tmp_path: Path, monkey
 
 
 def test_no_text_is_no_address() -> None:
-    """As a variable that is not set leaves it: it would be the current folder."""
+    """A variable that is not set gives an empty text, which would be the current folder."""
     with pytest.raises(InvalidInput, match="a dot is the current folder"):
         parse_address("")
 
