@@ -132,7 +132,7 @@ def test_unsuitable_transforms_are_told_before_the_files_of_a_data_set_are_looke
 def test_a_class_map_is_read_before_the_files_of_a_data_set_are_looked_for(
     tmp_path: Path, content: str | None, problem: str
 ) -> None:
-    """Neither the folder of this data set nor the guide is there, which would be told as soon as one is looked at."""
+    """Neither the folder of this data set nor the guide is there; a look at one of them would tell that first."""
     text = TEXT.replace('photos"', 'photos"\nalign = "nowhere"\nclass_map = "map.json"')
     ws = Workspace.init(tmp_path / "w", text)
     if content is not None:

@@ -96,7 +96,7 @@ def test_a_damaged_store(command: Command, guides: Path, tmp_path: Path) -> None
 def test_a_lock_of_another_host_is_taken_over_on_request(
     command: Command, guides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A push or a pull that was killed in a container leaves such a lock: started again, the container is another host."""
+    """A push or pull killed in a container leaves such a lock: the container is another host when it starts again."""
     for target, words in (("place", ("push", "ta1", "place")), ("got", ("pull", "place", "got"))):
         (tmp_path / target).mkdir()
         with monkeypatch.context() as patch:
